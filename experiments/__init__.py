@@ -1,0 +1,1 @@
+"""The commands; the only place, with the launcher plugin, that knows Hydra."""

@@ -1,0 +1,119 @@
+"""From a composed config to the parts of a run: the only reader of configs, and never a writer."""
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from vaex._check import VaexError, did_you_mean, whole
+
+_PARTS = ("data", "encoder", "decoder", "likelihood", "posterior", "prior", "objective", "optimizer", "trainer", "logger")
+_VALUES = ("seed", "latent_dim", "output_dir", "evaluation", "experiment")
+_EVALUATION = ("nll_num_samples",)
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """Returns the config without Hydra's own node, resolved, as plain dicts and lists."""
+    content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    return {str(k): v for k, v in content.items() if k != "hydra"}  # type: ignore[union-attr]
+
+
+def assemble(config: Mapping[str, Any], folder: Path, **about: Any) -> Any:
+    """Returns the `vaex.training.Job` that a plain config describes; every part is built before the first step.
+
+    Args:
+        config: what `plain` returned.
+        folder: of the run.
+        **about: further fields of the job (overrides, name, group).
+
+    Raises:
+        VaexError: where the parts refuse their settings, or nothing consumes a key.
+    """
+    from vaex.models import VAE
+    from vaex.training import Job
+
+    refuse_unknown(config)
+    parts = {name: build(config[name], name) for name in _PARTS if name != "logger"}
+    loggers = {name: build(node, f"logger.{name}") for name, node in (config["logger"] or {}).items()}
+    num_samples = config["evaluation"]["nll_num_samples"]
+    whole("evaluation.nll_num_samples", num_samples, low=0)
+    whole("latent_dim", config["latent_dim"])
+    trainer, likelihood = parts["trainer"], parts["likelihood"]
+    data = parts["data"].load(likelihood)
+    model = VAE(
+        encoder=parts["encoder"],
+        decoder=parts["decoder"],
+        likelihood=likelihood,
+        posterior=parts["posterior"],
+        prior=parts["prior"],
+        latent_dim=config["latent_dim"],
+        event_shape=data.event_shape,
+        precision=trainer.precision,
+    )
+    recipe = trainer.recipe(model, parts["objective"], parts["optimizer"], config["seed"], len(data.train))
+    return Job(
+        recipe=recipe,
+        data=data,
+        trainer=trainer,
+        folder=folder,
+        nll_num_samples=num_samples,
+        loggers={name: logger for name, logger in loggers.items() if name != "jsonl"},
+        config=config,
+        **about,
+    )
+
+
+def build(node: Any, path: str) -> Any:
+    """Returns what a node describes: `_target_` called with the node's other keys, sequences as tuples.
+
+    Raises:
+        VaexError: for a key that the target does not take, at its path in the config.
+    """
+    if isinstance(node, list):
+        return tuple(build(item, path) for item in node)
+    if not isinstance(node, Mapping):
+        return node
+    if "_target_" not in node:
+        raise VaexError(f"{path}: expected a node with _target_, got {dict(node)}")
+    module, _, name = node["_target_"].rpartition(".")
+    target = getattr(importlib.import_module(module), name)
+    takes = [p for p in inspect.signature(target).parameters if p != "parent"]  # Flax's own
+    given = {key: value for key, value in node.items() if key != "_target_"}
+    for key in given:
+        if key not in takes:
+            raise VaexError(
+                f"unknown key '{path}.{key}'; {path} is {name}, which takes {', '.join(takes) or 'no settings'}"
+                f"{did_you_mean(key, takes)}"
+            )
+    return target(**{key: build(value, f"{path}.{key}") for key, value in given.items()})
+
+
+def refuse_unknown(config: Mapping[str, Any]) -> None:
+    """Raises `VaexError` for a key that nothing consumes; Hydra itself lets `+beta=4` through."""
+    nodes = ((config, (*_PARTS, *_VALUES), ""), (config["evaluation"], _EVALUATION, "evaluation."))
+    for node, known, prefix in nodes:
+        for key in node:
+            if key not in known:
+                raise VaexError(unknown_key(prefix + key, node[key], config))
+
+
+def unknown_key(key: str, value: Any, config: Mapping[str, Any]) -> str:
+    """Returns the message for a key that does not exist, with the line that was probably meant."""
+    paths = [path for path in leaves(config) if path != key]
+    same_name = [path for path in paths if path.split(".")[-1] == key.split(".")[-1]]
+    if same_name:
+        shown = " or ".join(f"{path}={value}" for path in same_name)
+        return f"unknown key '{key}'; did you mean {shown}?"
+    return f"unknown key '{key}'{did_you_mean(key, [*paths, *config])}"
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[str]:
+    """Yields the dotted path of every setting."""
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        elif key != "_target_":
+            yield f"{prefix}{key}"

@@ -1,0 +1,106 @@
+"""What every command does alike: exit codes, and one clear message for a mistake.
+
+Hydra would print a traceback for a mistake of ours, and for an unknown key the advice to add it with `+`.
+"""
+
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import CompactHydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from vaex._check import VaexError
+
+CONF = str(Path(__file__).resolve().parents[1] / "conf")
+
+
+class Stopped(SystemExit):
+    """A signal ended the run after its checkpoint; an exit, so that the rest of a sweep ends as well."""
+
+    def __init__(self, code: int, hydra: Any):
+        key, folder = ("sweep.dir", hydra.sweep.dir) if is_sweep(hydra) else ("run.dir", hydra.runtime.output_dir)
+        words = [word for word in sys.argv[1:] if not word.startswith(f"hydra.{key}=")]
+        line = shlex.join(["python", "-m", "experiments.train", *words, f"hydra.{key}={folder}"])
+        print(f"continue with: {line}", file=sys.stderr, flush=True)
+        super().__init__(code)
+
+
+def is_sweep(hydra: Any) -> bool:
+    """Whether the job belongs to a sweep."""
+    return str(hydra.mode).endswith("MULTIRUN")
+
+
+@contextmanager
+def mistakes(hydra: Any) -> Iterator[None]:
+    """Ends a single run at a mistake; in a sweep the launcher takes note of it and goes on with the next job."""
+    try:
+        yield
+    except VaexError as error:
+        if is_sweep(hydra):
+            raise
+        _fail(str(error), None)
+
+
+def command(app: Callable[[], Any], config_name: str = "train") -> None:
+    """Runs a Hydra application.
+
+    Exits with 0 when it completed, 1 after a mistake or a failed run (its message on stderr, without a traceback), 130
+    after Ctrl-C and 143 after SIGTERM.
+    """
+    from experiments.sweep import report_if_sweep
+
+    signal.signal(signal.SIGTERM, _exit_on)
+    full_error = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises instead of printing; the message is ours
+    try:
+        try:
+            app()
+        finally:
+            report_if_sweep()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except VaexError as error:
+        _fail(str(error), full_error)
+    except (CompactHydraException, OmegaConfBaseException) as error:
+        _fail(_explain(error, config_name), full_error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"cannot write to {error.filename}: {error.strerror}; choose another folder with output_dir=", full_error)
+
+
+def _exit_on(number: int, frame: object) -> NoReturn:
+    del frame
+    sys.exit(128 + number)
+
+
+def _fail(message: str, full_error: str | None) -> NoReturn:
+    if full_error:
+        raise  # noqa: PLE0704 - called from an except clause: the user asked for the traceback
+    print(message, file=sys.stderr, flush=True)
+    sys.exit(1)
+
+
+def _explain(error: Exception, config_name: str) -> str:
+    """Returns Hydra's message, or for a key that does not exist the key that was probably meant."""
+    found = re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", str(error))
+    if not found:
+        cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""
+        return f"{error}{cause}"
+    from hydra import compose, initialize_config_dir
+
+    from experiments.assemble import plain, unknown_key
+
+    key = found.group(1) or found.group(2)
+    value = next((word.split("=", 1)[1] for word in sys.argv[1:] if word.startswith(f"{key}=")), "...")
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(CONF, version_base="1.3"):
+        return unknown_key(key, value, plain(compose(config_name)))

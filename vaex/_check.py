@@ -1,0 +1,60 @@
+"""Small checks that refuse at the seam: what was expected, what came, and the line to type instead."""
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+
+
+class VaexError(ValueError):
+    """A mistake in what the user asked for; its message is all that the command line prints."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns `; did you mean 'x'?` for the closest known word, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a finite real number and no flag (`True` is an int in Python)."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(float(value))
+
+
+def positive(name: str, value: float) -> None:
+    """Raises `VaexError` unless `value > 0`."""
+    if not value > 0:
+        raise VaexError(f"{name}: expected a number above 0, got {value}")
+
+
+def at_least(name: str, value: float, low: float) -> None:
+    """Raises `VaexError` unless `value >= low`."""
+    if not value >= low:
+        raise VaexError(f"{name}: expected at least {low}, got {value}")
+
+
+def fraction(name: str, value: float, *, zero: bool = False) -> None:
+    """Raises `VaexError` unless `value` lies in (0, 1], or in [0, 1] with `zero`."""
+    if not (0 < value <= 1 or (zero and value == 0)):
+        raise VaexError(f"{name}: expected a number in {'[' if zero else '('}0, 1], got {value}")
+
+
+def whole(name: str, value: object, low: int = 1) -> None:
+    """Raises `VaexError` unless `value` is an integer of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise VaexError(f"{name}: expected a whole number of at least {low}, got {value!r}")
+
+
+def one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raises `VaexError` unless `value` is among `choices`."""
+    choices = tuple(choices)
+    if value not in choices:
+        hint = did_you_mean(str(value), choices)
+        raise VaexError(f"{name}: expected one of {', '.join(choices)}; got {value!r}{hint}")
+
+
+def seed(name: str, value: object) -> None:
+    """Raises `VaexError` unless `0 <= value < 2**31`: `jax.random.key(2**40)` silently equals `key(0)`."""
+    whole(name, value, low=0)
+    if value >= 2**31:  # type: ignore[operator]
+        raise VaexError(f"{name}: expected a whole number below 2**31 = 2147483648, got {value}")

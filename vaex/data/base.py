@@ -1,0 +1,183 @@
+"""What every data set shares: read, split, binarize, rescale, and refuse what the likelihood cannot score."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vaex import _check
+from vaex._check import VaexError
+from vaex.data.moments import moments, prepared_stats, rescaling
+from vaex.data.preparation import Preparation
+from vaex.data.splits import Examples, Splits, binarize, generator, split
+from vaex.data.support import check_support
+from vaex.likelihoods import Likelihood
+from vaex.typing import Stats
+
+BINARIZE = ("auto", "none", "threshold", "static", "dynamic")
+RESCALE = ("none", "minmax", "standardize")
+
+
+class Raw(NamedTuple):
+    """What a source holds, before splitting."""
+
+    train: Examples
+    test: Examples | None = None  # None: to be split off
+    validation: Examples | None = None
+    levels: int | None = None  # uint8 0..levels-1, given as stored / (levels - 1) in [0, 1]; None: real numbers
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Arrays as stored, and how a batch of them becomes the model's x."""
+
+    name: str
+    train: Examples  # uint8 levels, or float32; [N, D] or [N, H, W, C]
+    validation: Examples | None
+    test: Examples
+    preparation: Preparation
+    stats: Stats  # of the prepared training split
+    notes: tuple[str, ...]  # what was done, for the log
+    seed: int  # order of the batches, and noise of dynamic binarization
+    measure: str | None  # numbers may be ranked only where it agrees; None where the likelihood is no density
+    event_shape: tuple[int, ...]
+    discrete: bool  # log p(x) is the log of a probability, so bits per dimension mean something
+
+    @property
+    def is_image(self) -> bool:
+        """Whether an example is H x W x C."""
+        return len(self.event_shape) == 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data(ABC):
+    """A data set and how it is to be prepared; final subclasses say how it is read."""
+
+    seed: int = 0  # order of the batches, and noise of dynamic binarization
+    split_seed: int = 0  # splits, and the binarization of what is binarized once
+    test_fraction: float = 0.2  # of what has no test split of its own
+    validation_fraction: float = 0.0  # of what has no validation split of its own
+    binarize: str = "auto"
+    rescale: str = "none"  # learned on the training split, undone on output
+
+    def __post_init__(self) -> None:
+        """Raises `VaexError` for options that no data set accepts."""
+        _check.seed("data.seed", self.seed)
+        _check.seed("data.split_seed", self.split_seed)
+        for name in ("test_fraction", "validation_fraction"):
+            value = getattr(self, name)
+            if not (_check.is_number(value) and 0 <= value < 1):
+                raise VaexError(f"data.{name}: expected a number in [0, 1), got {value!r}; for example data.{name}=0.2")
+        _check.one_of("data.binarize", self.binarize, BINARIZE)
+        _check.one_of("data.rescale", self.rescale, RESCALE)
+        if self.binarize not in ("auto", "none") and self.rescale != "none":
+            raise VaexError(
+                f"data.binarize={self.binarize} leaves nothing for data.rescale={self.rescale} to learn; "
+                "type data.rescale=none or data.binarize=none"
+            )
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What the data set is called in messages and in `data_measure`."""
+
+    @abstractmethod
+    def read(self) -> Raw:
+        """Returns what the source holds, before splitting."""
+
+    def load(self, likelihood: Likelihood) -> Dataset:
+        """Returns the arrays, prepared for `likelihood`.
+
+        Raises:
+            VaexError: where the data cannot be read or split, or lie outside the likelihood's support.
+        """
+        raw = self.read()
+        event_shape = _event_shape(self.name, raw)
+        mode = self._binarization(raw, likelihood)
+        divisor = 1.0 if raw.levels is None else float(raw.levels - 1)
+        splits = split(
+            self.name,
+            raw.train,
+            raw.validation,
+            raw.test,
+            split_seed=self.split_seed,
+            test_fraction=self.test_fraction,
+            validation_fraction=self.validation_fraction,
+        )
+        if mode != "none":
+            splits = self._binarized(splits, mode, divisor)
+        of_train = moments(splits.train, divisor)
+        rescaled = rescaling(of_train, self.rescale)
+        dynamic = mode == "dynamic"
+        binary = mode != "none" or likelihood.support == "binary"
+        preparation = Preparation(*rescaled, divisor=divisor, dynamic=dynamic, binary=binary)
+        check_support(self.name, splits, preparation, self.rescale, likelihood)
+        return Dataset(
+            name=self.name,
+            train=splits.train,
+            validation=splits.validation,
+            test=splits.test,
+            preparation=preparation,
+            stats=prepared_stats(of_train, rescaled, dynamic=dynamic),
+            notes=self._notes(raw, mode, likelihood),
+            seed=self.seed,
+            measure=self._measure(raw, mode, likelihood),
+            event_shape=event_shape,
+            discrete=likelihood.is_density and likelihood.measure == "counting",
+        )
+
+    def _binarization(self, raw: Raw, likelihood: Likelihood) -> str:
+        if self.binarize != "auto":
+            return self.binarize
+        # Only sources of known grey levels are prepared unasked, and never against an explicit rescaling.
+        asked_for_nothing = raw.levels is not None and self.rescale == "none"
+        return "dynamic" if asked_for_nothing and likelihood.support == "binary" else "none"
+
+    def _binarized(self, splits: Splits, mode: str, divisor: float) -> Splits:
+        def once(stored: Examples, kind: str) -> Examples:
+            low, high = stored.min() / divisor, stored.max() / divisor
+            if low < 0 or high > 1:
+                raise VaexError(
+                    f"data.binarize={mode} expects values in [0, 1], but {self.name}, {kind} split reaches from "
+                    f"{low:.6g} to {high:.6g}; divide them beforehand (8-bit images by 255), or type "
+                    "data.binarize=none with a likelihood on the real line, such as likelihood=gaussian"
+                )
+            if mode == "dynamic" and kind == "training":
+                return stored  # stays grey: drawn afresh inside the training step
+            rng = None if mode == "threshold" else generator(self.split_seed, kind[:8])
+            return binarize(stored, divisor=divisor, rng=rng)
+
+        validation = None if splits.validation is None else once(splits.validation, "validation")
+        return Splits(once(splits.train, "training"), validation, once(splits.test, "test"))
+
+    def _notes(self, raw: Raw, mode: str, likelihood: Likelihood) -> tuple[str, ...]:
+        what = self.name if raw.levels is None else f"{self.name}: {raw.levels} grey levels"
+        onto = mode if mode != "none" else "[0, 1]" if raw.levels is not None else ""
+        notes = list(raw.notes)
+        if onto:
+            notes.append(f"{what}{' ->' if raw.levels else ':'} {onto}, for likelihood={likelihood.name}")
+        if self.rescale != "none":
+            notes.append(f"{self.name}: data.rescale={self.rescale}, learned on the training split, undone on output")
+        return tuple(notes)
+
+    def _measure(self, raw: Raw, mode: str, likelihood: Likelihood) -> str | None:
+        if not likelihood.is_density:
+            return None
+        kind = "Lebesgue" if likelihood.measure == "lebesgue" else likelihood.measure
+        if mode != "none":
+            return f"{self.name}, {mode} binarization, {kind} measure"
+        # Rescaling does not show: the numbers include its Jacobian, so they are of the data as given.
+        return f"{self.name}{' in [0, 1]' if raw.levels is not None else ''}, {kind} measure"
+
+
+def _event_shape(name: str, raw: Raw) -> tuple[int, ...]:
+    event_shape = raw.train.shape[1:]
+    for kind, array in (("training", raw.train), ("validation", raw.validation), ("test", raw.test)):
+        if array is not None and len(array) < 1:
+            raise VaexError(f"{name}: expected at least one {kind} example, got none")
+        if array is not None and array.shape[1:] != event_shape:
+            raise VaexError(
+                f"{name}: expected examples of one shape, but the training split has {event_shape} "
+                f"and the {kind} split {array.shape[1:]}"
+            )
+    return event_shape

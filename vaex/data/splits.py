@@ -1,0 +1,100 @@
+"""Training, validation and test split, and binarization once and for all: both set by `data.split_seed` alone."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+
+from vaex._check import VaexError
+
+Examples = Shaped[np.ndarray, "_ *event"]  # the splits differ in length, never in the shape of an example
+
+_CHUNK = 2**20  # values worked on at a time, so that 60,000 images never become one float array
+
+
+class Splits(NamedTuple):
+    """The three splits, as stored."""
+
+    train: Examples
+    validation: Examples | None
+    test: Examples
+
+
+def generator(split_seed: int, purpose: str) -> np.random.Generator:
+    """Returns a generator of its own for each purpose, so that one split's draws never depend on another's."""
+    # The purpose's bytes are a number far above any epoch's: these streams and those of `order.py` do not meet.
+    return np.random.Generator(np.random.Philox(key=[split_seed, int.from_bytes(purpose.encode())]))
+
+
+def chunks(array: Examples) -> Iterator[slice]:
+    """Yields slices of rows of at most about a million values."""
+    rows = max(1, _CHUNK // max(1, array[0].size))
+    for start in range(0, len(array), rows):
+        yield slice(start, min(start + rows, len(array)))
+
+
+def split(
+    name: str,
+    train: Examples,
+    validation: Examples | None,
+    test: Examples | None,
+    *,
+    split_seed: int,
+    test_fraction: float,
+    validation_fraction: float,
+) -> Splits:
+    """Returns the three splits; what the source does not split itself is drawn from its training examples.
+
+    Both fractions are of the examples that came as `train`, so that the test split does not move with
+    `validation_fraction`. Within a split the source's order is kept.
+
+    Raises:
+        VaexError: where a split would be left without an example.
+    """
+    if validation is not None and validation_fraction > 0:
+        raise VaexError(
+            f"data.validation_fraction={validation_fraction}: {name} has a validation split of its own; "
+            "leave data.validation_fraction=0"
+        )
+    total = len(train)
+    num_test = round(test_fraction * total) if test is None else 0
+    num_validation = round(validation_fraction * total)
+    if test is None and num_test < 1:
+        raise VaexError(_too_small(name, "test", test_fraction, total))
+    if validation_fraction > 0 and num_validation < 1:
+        raise VaexError(_too_small(name, "validation", validation_fraction, total))
+    if total - num_test - num_validation < 1:
+        raise VaexError(
+            f"{name}: expected at least one training example, but of {total} examples {num_test} go to the test and "
+            f"{num_validation} to the validation split; lower data.test_fraction or data.validation_fraction"
+        )
+    if num_test + num_validation == 0:
+        assert test is not None
+        return Splits(train, validation, test)
+    order = generator(split_seed, "split").permutation(total)
+    parts = np.split(order, [num_test, num_test + num_validation])
+    in_test, in_validation, in_train = (train[np.sort(part)] for part in parts)
+    return Splits(
+        in_train,
+        in_validation if num_validation else validation,
+        in_test if test is None else test,
+    )
+
+
+def _too_small(name: str, kind: str, fraction: float, total: int) -> str:
+    fix = f"type data.{kind}_fraction={1 / total:.2g} or more" if total > 1 else "one example cannot be split"
+    return (
+        f"{name}: expected at least one {kind} example, but data.{kind}_fraction={fraction:g} of {total} is none; {fix}"
+    )
+
+
+def binarize(stored: Examples, *, divisor: float, rng: np.random.Generator | None) -> Examples:
+    """Returns `stored` with every value 0 or `divisor`: drawn with `rng`, or cut at one half without."""
+    binary = np.empty_like(stored)
+    for rows in chunks(stored):
+        given = stored[rows].astype(np.float32) / np.float32(divisor)
+        # A draw from [0, 1) is never below 0 and always below 1: data that are 0 or 1 stay as they are.
+        ones = given >= 0.5 if rng is None else rng.random(given.shape, np.float32) < given
+        binary[rows] = ones * divisor
+    return binary

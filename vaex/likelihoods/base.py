@@ -1,0 +1,98 @@
+"""What a likelihood owns: the output transform, the normaliser, the data's domain."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from vaex._check import VaexError
+from vaex.typing import Params, PRNGKey, Scalar, Stats
+
+Raw = Float[Array, "..."]  # what the decoder emits for one example: unconstrained numbers of shape `raw_shape(event_shape)`
+
+
+class Likelihood(ABC):
+    """p(x | z) of one example, from the decoder's raw output; log densities are in nats, summed over the event."""
+
+    name: ClassVar[str]
+    support: ClassVar[str]  # "binary", "unit_interval", "real"
+    measure: ClassVar[str]  # "counting" or "lebesgue": what its density is a density of
+    is_density: ClassVar[bool] = True  # False: `log_prob` is minus a loss, and no number made of it may be ranked
+
+    def raw_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of the decoder's output for one example."""
+        return event_shape
+
+    def init(self, key: PRNGKey, stats: Stats) -> Params:
+        """Returns the likelihood's own parameters, such as a scale shared by all examples."""
+        del key, stats
+        return {}
+
+    @abstractmethod
+    def output_bias(self, stats: Stats) -> Raw:
+        """Returns the raw output that predicts the training data's mean: where the decoder's last bias starts."""
+
+    @abstractmethod
+    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+        """Returns log p(x | z) in nats, summed over the event."""
+
+    @abstractmethod
+    def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
+        """Returns E[x | z]."""
+
+    @abstractmethod
+    def sample(self, params: Params, key: PRNGKey, raw: Raw) -> Float[Array, "*event"]:
+        """Returns one draw of x given z."""
+
+    def describe(self) -> str:
+        """Returns what the log says of this likelihood, with whatever a reader could mistake."""
+        return self.name
+
+    # Parts whose parameters are a statistic of the data (an analytic scale) define these three; the rest inherit "none".
+
+    def statistic(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Any:
+        """Returns what one example adds to the data's statistic; `()` where the parameters do not depend on one."""
+        del params, raw, x
+        return ()
+
+    def with_statistic(self, params: Params, total: Any) -> Params:
+        """Returns the parameters that follow from the statistic's sum over examples."""
+        del total
+        return params
+
+    def at_batch(self, params: Params, raw: Float[Array, "K ..."], x: Float[Array, "*event"], weight: Scalar) -> Params:
+        """Returns the parameters to train with, which may use the batch through collectives over the axis `batch`."""
+        del raw, x, weight
+        return params
+
+    def check_support(self, x: np.ndarray, where: str) -> None:
+        """Raises `VaexError` unless all of `x` lies where this likelihood has a density.
+
+        Args:
+            x: prepared data.
+            where: what to call them, such as `digits, training split`.
+        """
+        expected, outside, fix = _SUPPORTS[self.support]
+        bad = np.asarray(x)[outside(np.asarray(x))]
+        if bad.size:
+            raise VaexError(
+                f"likelihood={self.name} expects {expected}, but {where} holds {bad.flat[0]:.6g} "
+                f"({bad.size} of {np.size(x)} values do not fit); {fix}"
+            )
+
+
+_SUPPORTS = {
+    "binary": (
+        "0 or 1",
+        lambda x: (x != 0) & (x != 1),
+        "use data.binarize=dynamic, static or threshold for values in [0, 1], or likelihood=gaussian for real numbers",
+    ),
+    "unit_interval": (
+        "values in [0, 1]",
+        lambda x: ~((x >= 0) & (x <= 1)),
+        "use data.rescale=minmax (if the values that do not fit are in the training split), "
+        "or likelihood=gaussian for real numbers",
+    ),
+    "real": ("finite numbers", lambda x: ~np.isfinite(x), "remove or fill in the values that are not finite"),
+}

@@ -1,0 +1,162 @@
+"""Normal likelihoods, which differ in where the scale comes from."""
+
+import math
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vaex import _check
+from vaex.distributions import normal_log_density
+from vaex.likelihoods.base import Likelihood, Raw
+from vaex.numerics import soft_clip
+from vaex.part import part
+from vaex.typing import Params, PRNGKey, Scalar, Stats
+
+_FLOOR = 1e-3  # of a standard deviation that starts a learned scale: constant data have none
+
+
+def _noisy(key: PRNGKey, loc: Raw, log_scale: Float[Array, "..."]) -> Float[Array, "*event"]:
+    return loc + jnp.exp(log_scale) * jax.random.normal(key, loc.shape, loc.dtype)
+
+
+class _Located(Likelihood):
+    """The raw output is the mean; subclasses say what the log-scale is."""
+
+    support: ClassVar[str] = "real"
+    measure: ClassVar[str] = "lebesgue"
+
+    def log_scale(self, params: Params) -> Scalar:
+        """Returns the log standard deviation, one number for all dimensions."""
+        raise NotImplementedError
+
+    def output_bias(self, stats: Stats) -> Raw:
+        """Returns the mean."""
+        return jnp.asarray(stats.mean)
+
+    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+        """Returns sum log N(x; raw, s^2), in nats."""
+        return jnp.sum(normal_log_density(x, raw, self.log_scale(params)))
+
+    def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
+        """Returns the raw output."""
+        del params
+        return raw
+
+    def sample(self, params: Params, key: PRNGKey, raw: Raw) -> Float[Array, "*event"]:
+        """Returns the mean plus noise."""
+        return _noisy(key, raw, self.log_scale(params))
+
+
+@part
+class Gaussian(_Located):
+    """One fixed scale s: -log p = SSE / (2 s^2) + D log s + (D/2) log 2 pi. The scale and beta are one knob."""
+
+    scale: float = 1.0
+
+    name: ClassVar[str] = "gaussian"
+
+    def __post_init__(self) -> None:
+        _check.positive("likelihood.scale", self.scale)
+
+    def log_scale(self, params: Params) -> Scalar:
+        """Returns log s."""
+        del params
+        return jnp.log(jnp.asarray(self.scale, jnp.float32))
+
+    def describe(self) -> str:
+        """Returns the scale, and what it makes of the squared error."""
+        weight = 0.5 / float(self.scale) ** 2
+        alias = "; the alias mse, with scale sqrt(1/2)" if math.isclose(weight, 1.0, rel_tol=1e-5) else ""
+        return f"gaussian: fixed scale {float(self.scale):.6g}, so -log p = {weight:.6g} * SSE + constant{alias}"
+
+
+def mse() -> Gaussian:
+    """Returns the Gaussian with scale sqrt(1/2): -log p is the summed squared error, plus the constant that makes it one."""
+    return Gaussian(scale=math.sqrt(0.5))
+
+
+@part
+class SharedGaussian(_Located):
+    """One learned scale for all dimensions and examples (Rybkin et al. 2021, "shared sigma"), bounded smoothly."""
+
+    name: ClassVar[str] = "shared_gaussian"
+
+    def init(self, key: PRNGKey, stats: Stats) -> Params:
+        """Returns the log-scale, starting at the data's overall standard deviation."""
+        del key
+        return {"log_scale": jnp.log(jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(stats.std))), _FLOOR))}
+
+    def log_scale(self, params: Params) -> Scalar:
+        """Returns the bounded log-scale."""
+        return soft_clip(params["log_scale"])
+
+
+@part
+class OptimalGaussian(_Located):
+    """The scale that maximises the likelihood, in closed form (Rybkin et al. 2021, Eq. 10): s^2 = MSE.
+
+    In training it is that of the batch; for evaluation it is frozen at the training set's value, or a test number would
+    depend on the batch size.
+    """
+
+    name: ClassVar[str] = "optimal_gaussian"
+
+    def init(self, key: PRNGKey, stats: Stats) -> Params:
+        """Returns the frozen log-scale, before the first measurement the data's overall standard deviation."""
+        return SharedGaussian().init(key, stats)
+
+    def log_scale(self, params: Params) -> Scalar:
+        """Returns the frozen log-scale."""
+        return jax.lax.stop_gradient(params["log_scale"])
+
+    def statistic(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Any:
+        """Returns the squared error and the number of values behind it."""
+        del params
+        return jnp.sum(jnp.square(x - raw)), jnp.float32(x.size)
+
+    def with_statistic(self, params: Params, total: Any) -> Params:
+        """Returns log s = 1/2 log(SSE / n)."""
+        sse, count = total
+        return {**params, "log_scale": 0.5 * jnp.log(jnp.maximum(sse / count, _FLOOR**2 * 1e-2))}
+
+    def at_batch(self, params: Params, raw: Float[Array, "K ..."], x: Float[Array, "*event"], weight: Scalar) -> Params:
+        """Returns the batch's scale, gradient stopped: then d(-log p) is the gradient of (D/2) log MSE, exactly."""
+        one = jax.vmap(lambda r: self.statistic(params, r, x))(jax.lax.stop_gradient(raw))
+        # s^2 = psum(w * SSE) / psum(w * D), over the batch and the K samples
+        total = jax.tree.map(lambda s: jax.lax.psum(weight * jnp.sum(s), "batch"), one)
+        return self.with_statistic(params, total)
+
+
+@part
+class DiagonalGaussian(Likelihood):
+    """A learned mean and scale per dimension, both from the decoder; the log-scale is bounded smoothly."""
+
+    name: ClassVar[str] = "diagonal_gaussian"
+    support: ClassVar[str] = "real"
+    measure: ClassVar[str] = "lebesgue"
+
+    def raw_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns `(*event, 2)`: mean and raw log-scale."""
+        return (*event_shape, 2)
+
+    def output_bias(self, stats: Stats) -> Raw:
+        """Returns the data's mean, and its overall standard deviation."""
+        log_std = jnp.log(jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(stats.std))), _FLOOR))
+        return jnp.stack([jnp.asarray(stats.mean), jnp.full_like(stats.mean, log_std)], axis=-1)
+
+    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+        """Returns sum log N(x; mu, s^2), in nats."""
+        del params
+        return jnp.sum(normal_log_density(x, raw[..., 0], soft_clip(raw[..., 1])))
+
+    def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
+        """Returns mu."""
+        del params
+        return raw[..., 0]
+
+    def sample(self, params: Params, key: PRNGKey, raw: Raw) -> Float[Array, "*event"]:
+        """Returns mu + s eps."""
+        del params
+        return _noisy(key, raw[..., 0], soft_clip(raw[..., 1]))

@@ -1,0 +1,161 @@
+"""`vaex.load`: a finished run as functions on plain arrays, in the data's own units."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from vaex._check import VaexError
+from vaex.data import Preparation
+from vaex.metrics import importance_estimate
+from vaex.models import VAE
+from vaex.part import canonical, from_dict
+from vaex.training import checkpoint
+from vaex.training.evaluate import BATCH, DRAWS
+from vaex.typing import Params, Stats
+
+Data = Float[Array, "N *event"] | Float[np.ndarray, "N *event"]
+
+
+def load(run_dir: str | Path = "latest", output_dir: str | Path = "outputs") -> "LoadedModel":
+    """Returns the model of a run.
+
+    Args:
+        run_dir: its folder, or `latest` for the newest run under `output_dir` that has a checkpoint.
+        output_dir: where runs lie.
+
+    Raises:
+        VaexError: where there is no checkpoint, or it is damaged.
+    """
+    folder = latest_run(Path(output_dir)) if str(run_dir) == "latest" else Path(run_dir).expanduser()
+    found = checkpoint.require(folder)
+    try:
+        recipe, preparation = from_dict(found.meta["recipe"]), from_dict(found.meta["preparation"])
+    except (KeyError, TypeError) as error:
+        raise VaexError(f"the checkpoint in {folder} was written by another version of vaex: {error!r}") from None
+    model = canonical(recipe.model)
+    zeros = np.zeros(model.event_shape, np.float32)
+    like = jax.eval_shape(model.init, jax.random.key(0), Stats(zeros, zeros))
+    params = checkpoint.from_arrays(like, checkpoint.eval_arrays(found), str(folder))
+    return LoadedModel(model, jax.device_put(params), canonical(preparation), found.step, folder)
+
+
+def latest_run(output_dir: Path) -> Path:
+    """Returns the newest run's folder: the one whose last checkpoint was written last."""
+    found = [*output_dir.glob("runs/*/*/checkpoint"), *output_dir.glob("sweeps/*/*/*/checkpoint")]
+    if not found:
+        raise VaexError(f"no run with a checkpoint under {output_dir.resolve()}; train one: python -m experiments.train")
+    return max(found, key=lambda folder: folder.stat().st_mtime).parent
+
+
+class LoadedModel:
+    """A trained model on arrays of N examples in the data's own units; nothing here is random unless a `seed` is given."""
+
+    def __init__(self, model: VAE, params: Params, preparation: Preparation, step: int, folder: Path):
+        self.model, self.params, self.preparation = model, params, preparation
+        self.step, self.folder = step, folder
+
+    def __repr__(self) -> str:
+        model = self.model
+        return (
+            f"LoadedModel({self.folder}, step {self.step}: {model.event_shape} -> {model.latent_dim}, "
+            f"likelihood={model.likelihood.name})"
+        )
+
+    def compress(self, x: Data) -> Float[np.ndarray, "N Z"]:
+        """Returns the posterior means."""
+        return self.encode(x).mean
+
+    def encode(self, x: Data) -> Any:
+        """Returns the posteriors q(z|x): a distribution whose arrays have a leading N."""
+        return _in_batches(partial(_encode, self.model, self.params), self._prepared(x))
+
+    def decompress(self, z: Float[Array, "N Z"] | Float[np.ndarray, "N Z"]) -> Float[np.ndarray, "N *event"]:
+        """Returns E[x|z], in the data's own units."""
+        z = np.asarray(z, np.float32)
+        if z.ndim != 2 or z.shape[1] != self.model.latent_dim:
+            raise VaexError(f"decompress: expected codes of shape (N, {self.model.latent_dim}), got {z.shape}")
+        return np.asarray(self.preparation.inverse(_in_batches(partial(_generate, self.model, self.params), z)))
+
+    def reconstruct(self, x: Data) -> Float[np.ndarray, "N *event"]:
+        """Returns the mean reconstructions: `decompress(compress(x))`."""
+        return self.decompress(self.compress(x))
+
+    def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N *event"]:
+        """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`."""
+        keys = jax.random.split(jax.random.key(seed), n)
+        return np.asarray(self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, mean=mean), keys)))
+
+    def log_prob(self, x: Data, num_samples: int = 500, seed: int = 0) -> Float[np.ndarray, " N"]:
+        """Returns log p(x) in nats per example, importance-weighted with `num_samples` draws: a lower bound in expectation.
+
+        It is a density of the data as given: the Jacobian of the data's rescaling is included.
+
+        Raises:
+            VaexError: where the model has no density (likelihood=bce), or x lies outside its support.
+        """
+        likelihood = self.model.likelihood
+        if not likelihood.is_density:
+            raise VaexError(f"log_prob: likelihood={likelihood.name} is no density; train with one that is")
+        x = self._prepared(x)
+        likelihood.check_support(np.asarray(x), "log_prob's x")
+        chunk = min(num_samples, 50)
+        index = np.arange(len(x), dtype=np.int32)
+        estimate = partial(_log_prob, self.model, self.params, jax.random.key(seed), num_samples=num_samples, chunk=chunk)
+        log_px = _in_batches(lambda pair: estimate(*pair), (index, x), size=max(1, DRAWS // chunk))
+        return log_px + self.preparation.log_jacobian(self.model.event_shape)
+
+    def _prepared(self, x: Data) -> np.ndarray:
+        x = np.asarray(x, np.float32)
+        shape = self.model.event_shape
+        if x.shape[1:] != shape and x.shape[1:] + (1,) == shape:
+            x = x[..., None]
+        if x.shape[1:] != shape:
+            raise VaexError(f"expected examples of shape (N, {', '.join(map(str, shape))}), got {x.shape}")
+        if not np.isfinite(x).all():
+            raise VaexError("expected finite numbers, got NaN or infinity; remove or fill them in")
+        return np.asarray(self.preparation.forward(x))
+
+
+@jax.jit
+def _encode(model: VAE, params: Params, x: Array) -> Any:
+    return jax.vmap(lambda x: model.posterior_of(params, x))(x)
+
+
+@jax.jit
+def _generate(model: VAE, params: Params, z: Array) -> Array:
+    return jax.vmap(lambda z: model.generate(params, z))(z)
+
+
+@partial(jax.jit, static_argnames="mean")
+def _sample(model: VAE, params: Params, keys: Array, mean: bool) -> Array:
+    prior, own = model.prior_of(params), params["likelihood"]
+
+    def one(key: Array) -> Array:
+        of_z, of_x = jax.random.split(key)
+        raw = model.decode(params, prior.sample_and_log_prob(of_z)[0])
+        return model.likelihood.mean(own, raw) if mean else model.likelihood.sample(own, of_x, raw)
+
+    return jax.vmap(one)(keys)
+
+
+@partial(jax.jit, static_argnames=("num_samples", "chunk"))
+def _log_prob(model: VAE, params: Params, key: Array, index: Array, x: Array, num_samples: int, chunk: int) -> Array:
+    estimate = jax.vmap(lambda i, x: importance_estimate(model, params, key, i, x, num_samples, chunk))
+    return -estimate(index, x).nll
+
+
+def _in_batches(function: Callable[[Any], Any], inputs: Any, size: int = BATCH) -> Any:
+    """Returns the function over a leading axis, in batches of one size (the last one padded), on the host."""
+    num = len(jax.tree.leaves(inputs)[0])
+    parts = []
+    for first in range(0, num, size):
+        index = jnp.minimum(jnp.arange(first, first + min(size, num)), num - 1)
+        part = function(jax.tree.map(lambda a: a[index], inputs))
+        parts.append(jax.tree.map(lambda a: np.asarray(a)[: num - first], part))
+    return jax.tree.map(lambda *a: np.concatenate(a), *parts)

@@ -1,0 +1,131 @@
+"""The variational autoencoder: an encoder, a posterior, a prior, a decoder and a likelihood."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Key
+
+from vaex import _check
+from vaex._check import VaexError
+from vaex.distributions import Distribution, has_kl, kl_divergence
+from vaex.likelihoods import Likelihood
+from vaex.models.posteriors import DiagonalNormal
+from vaex.models.priors import StandardNormal
+from vaex.objectives import Draws, Level
+from vaex.part import part, static
+from vaex.typing import Params, PRNGKey, Scalar, Stats
+
+
+@part
+class VAE:
+    """A model of one example x of shape `event_shape`, by way of z of shape [latent_dim]; `vmap` adds the batch.
+
+    Each call runs as often as it must: `prior` once a step, `posterior_of` once an example, `draws` K times.
+    """
+
+    encoder: nn.Module = static()
+    decoder: nn.Module = static()
+    likelihood: Likelihood
+    latent_dim: int = static()
+    event_shape: tuple[int, ...] = static()
+    posterior: Any = DiagonalNormal()
+    prior: Any = StandardNormal()
+    precision: str = static(default="float32")  # of the networks; densities are always float32
+
+    def __post_init__(self) -> None:
+        _check.whole("latent_dim", self.latent_dim)
+        _check.one_of("trainer.precision", self.precision, ("float32", "bfloat16"))
+        for role, module in (("encoder", self.encoder), ("decoder", self.decoder)):
+            try:
+                hash(module)
+            except TypeError:
+                raise VaexError(
+                    f"{role}: expected a module whose fields are names, numbers and tuples, got one that does not hash: "
+                    f"{module!r}; write its lists as tuples"
+                ) from None
+
+    @property
+    def has_exact_kl(self) -> bool:
+        """Whether KL(q(z|x) || p(z)) has a closed form."""
+        return has_kl(self.posterior.distribution, self.prior.distribution)
+
+    def init(self, key: PRNGKey, stats: Stats) -> Params:
+        """Returns the parameters of every part; `stats` are the training data's."""
+        keys = dict(zip(("encoder", "decoder", "prior", "likelihood"), jax.random.split(key, 4), strict=True))
+        x, z = jnp.zeros(self.event_shape), jnp.zeros(self.latent_dim)
+        features = self.posterior.num_features(self.latent_dim)
+        bias = self.likelihood.output_bias(stats)
+        raw_shape = self.likelihood.raw_shape(self.event_shape)
+        return {
+            "encoder": self.encoder.init(keys["encoder"], x, features).get("params", {}),
+            "decoder": self.decoder.init(keys["decoder"], z, raw_shape, bias).get("params", {}),
+            "prior": self.prior.init(keys["prior"], self.latent_dim, stats),
+            "likelihood": self.likelihood.init(keys["likelihood"], stats),
+        }
+
+    def prior_of(self, params: Params) -> Distribution:
+        """Returns p(z)."""
+        return self.prior(params["prior"], self.latent_dim)
+
+    def posterior_of(self, params: Params, x: Float[Array, "*event"]) -> Distribution:
+        """Returns q(z|x) of one example."""
+        features = self._apply(self.encoder, params["encoder"], x, self.posterior.num_features(self.latent_dim))
+        return self.posterior(features)
+
+    def decode(self, params: Params, z: Float[Array, " Z"]) -> Float[Array, "..."]:
+        """Returns the likelihood's raw parameters for one z."""
+        return self._apply(self.decoder, params["decoder"], z, self.likelihood.raw_shape(self.event_shape))
+
+    def draws(
+        self,
+        params: Params,
+        prior: Distribution,
+        q: Distribution,
+        keys: Key[Array, " K"],
+        x: Float[Array, "*event"],
+        weight: Scalar | None = None,
+    ) -> Draws:
+        """Returns K draws from q(z|x), one a key, and how well each explains x.
+
+        Args:
+            params: of every part.
+            prior: p(z).
+            q: q(z|x).
+            keys: one a draw.
+            x: one example.
+            weight: in training, the example's weight in the batch (the axis `batch` must exist); None in evaluation, where
+                nothing may depend on the batch.
+        """
+        z, log_qz = jax.vmap(q.sample_and_log_prob)(keys)  # [K, Z], [K]
+        raw = jax.vmap(lambda z: self.decode(params, z))(z)  # [K, ...]
+        own = params["likelihood"]
+        own = own if weight is None else self.likelihood.at_batch(own, raw, x, weight)
+        log_px = jax.vmap(lambda r: self.likelihood.log_prob(own, r, x))(raw)
+        kl = kl_divergence(q, prior)
+        level = Level(z, log_qz, jax.vmap(prior.log_prob)(z), q, None if kl is None else kl[None])
+        return Draws((level,), log_px)
+
+    def apply(self, params: Params, key: PRNGKey, x: Float[Array, "*event"], num_samples: int = 1) -> Draws:
+        """Returns `num_samples` draws for one example: prior, posterior and draws in one call."""
+        keys = jax.random.split(key, num_samples)
+        return self.draws(params, self.prior_of(params), self.posterior_of(params, x), keys, x)
+
+    def reconstruct(self, params: Params, x: Float[Array, "*event"]) -> Float[Array, "*event"]:
+        """Returns E[x | z = E_q z]: the mean reconstruction of one example."""
+        return self.generate(params, self.posterior_of(params, x).mean)
+
+    def generate(self, params: Params, z: Float[Array, " Z"]) -> Float[Array, "*event"]:
+        """Returns E[x | z]."""
+        return self.likelihood.mean(params["likelihood"], self.decode(params, z))
+
+    def _apply(self, module: nn.Module, params: Params, x: Array, *args: Any) -> Array:
+        if self.precision != "float32":
+            params, x = jax.tree.map(lambda a: a.astype(self.precision), (params, x))
+        return module.apply({"params": params}, x, *args).astype(jnp.float32)  # type: ignore[union-attr]
+
+    def replace(self, **changes: Any) -> "VAE":
+        """Returns a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,85 @@
+"""The narrow waist: what a model hands to an objective, and what an objective hands back."""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vaex.distributions import Distribution
+from vaex.typing import PRNGKey, Scalar
+
+State = Any
+Terms = dict[str, Scalar]
+
+
+class Level(NamedTuple):
+    """One stochastic layer of one example; most models have one. Under `vmap` every array gains a leading B."""
+
+    z: Float[Array, "*B K Z"]  # samples from q(z|x)
+    log_qz: Float[Array, "*B K"]  # log q(z|x), nats
+    log_pz: Float[Array, "*B K"]  # log p(z), given the levels above
+    q: Distribution  # the posterior, kept for terms that compare the examples of a batch
+    kl: Float[Array, "*B #K Z"] | None  # exact KL(q||p) per dimension, nats; None without a closed form
+
+
+class Draws(NamedTuple):
+    """K draws of the latents of one example, and how well each explains it."""
+
+    levels: tuple[Level, ...]
+    log_px: Float[Array, "*B K"]  # log p(x|z), nats, summed over the event
+
+
+class Context(NamedTuple):
+    """What an objective may know beside the draws."""
+
+    step: Scalar
+    num_steps: int
+    key: PRNGKey
+    prior: Distribution
+    num_train: int
+    weights: Float[Array, " B"]  # 1 for an example, 0 for padding
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A pure function of the batch's draws; how examples are reduced is its own business.
+
+    Every number is in nats per datum: summed over the event, averaged over the batch with `ctx.weights`.
+    """
+
+    num_samples: int  # K
+
+    def check(self, model: Any, num_steps: int) -> None:
+        """Raises `VaexError` where the model or the run cannot give what the objective needs."""
+        ...
+
+    def init(self) -> State:
+        """Returns the objective's own state: `()` for most, a controller's for GECO."""
+        ...
+
+    def __call__(self, draws: Draws, state: State, ctx: Context) -> tuple[Scalar, State, Terms]:
+        """Returns the loss to minimise, the next state, and named terms to log."""
+        ...
+
+
+def weighted_mean(values: Float[Array, " B"], weights: Float[Array, " B"]) -> Scalar:
+    """Returns the mean over the examples that are no padding."""
+    return jnp.sum(values * weights) / jnp.sum(weights)
+
+
+def sampled_rate(draws: Draws) -> Float[Array, "*B"]:
+    """Returns the K-sample estimate of the rate per example, in nats: the mean of log q(z|x) - log p(z)."""
+    return sum(jnp.mean(level.log_qz - level.log_pz, axis=-1) for level in draws.levels)  # type: ignore[return-value]
+
+
+def exact_rate(draws: Draws) -> Float[Array, "*B"] | None:
+    """Returns the rate KL(q(z|x) || p(z)) per example, in nats, or None where a level has no closed form."""
+    kls = [level.kl for level in draws.levels]
+    if any(kl is None for kl in kls):
+        return None
+    return sum(jnp.mean(jnp.sum(kl, axis=-1), axis=-1) for kl in kls)  # type: ignore[arg-type, return-value]
+
+
+def distortion(draws: Draws) -> Float[Array, "*B"]:
+    """Returns the distortion -E_q log p(x|z) per example, in nats, as a mean over the K samples."""
+    return -jnp.mean(draws.log_px, axis=-1)

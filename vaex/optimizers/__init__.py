@@ -1,0 +1,6 @@
+"""Optimizers with a traced learning rate."""
+
+from vaex.optimizers.base import Optimizer
+from vaex.optimizers.optimizers import SGD, Adam, AdamW
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]

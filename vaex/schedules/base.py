@@ -1,0 +1,68 @@
+"""A schedule is a shape s(t) that rises from 0 to 1; a weight is multiplied by s, a learning rate by 1 - s."""
+
+from abc import ABC, abstractmethod
+
+import jax.numpy as jnp
+
+from vaex import _check
+from vaex._check import VaexError
+from vaex.part import part
+from vaex.typing import Scalar
+
+Step = Scalar | float | int
+
+
+class Schedule(ABC):
+    """A unitless factor in [0, 1] that multiplies a plain number."""
+
+    @abstractmethod
+    def rising(self, step: Step, num_steps: int) -> Scalar:
+        """Returns the factor of a weight after `step` of `num_steps` steps."""
+
+    @abstractmethod
+    def falling(self, step: Step, num_steps: int) -> Scalar:
+        """Returns the factor of a learning rate after `step` of `num_steps` steps."""
+
+    @abstractmethod
+    def check(self, name: str, num_steps: int) -> None:
+        """Raises `VaexError` where the schedule does not fit into the run."""
+
+
+@part
+class Ramp(Schedule):
+    """A schedule with a length: `fraction` of training, or a number of `steps`; past it, it stays at 1."""
+
+    fraction: float = 1.0
+    steps: float | None = None
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__.lower()
+        _check.fraction(f"{name}.fraction", self.fraction)
+        if self.steps is not None:
+            _check.at_least(f"{name}.steps", self.steps, 1)
+            if self.fraction != 1.0:
+                raise VaexError(
+                    f"{name}: expected one length, got fraction={self.fraction} and steps={self.steps}; leave one out"
+                )
+
+    @abstractmethod
+    def shape(self, t: Scalar) -> Scalar:
+        """Returns s(t) for t in [0, 1]."""
+
+    def rising(self, step: Step, num_steps: int) -> Scalar:
+        """Returns s(step / length)."""
+        length = self.fraction * num_steps if self.steps is None else self.steps
+        return self.shape(jnp.clip(jnp.asarray(step, jnp.float32) / length, 0.0, 1.0))
+
+    def falling(self, step: Step, num_steps: int) -> Scalar:
+        """Returns 1 - s(step / length)."""
+        return 1.0 - self.rising(step, num_steps)
+
+    def check(self, name: str, num_steps: int) -> None:
+        """Raises `VaexError` where training ends before the schedule does."""
+        if self.steps is not None and self.steps > num_steps:
+            raise VaexError(
+                f"{name}.steps={self.steps:g} is longer than training ({num_steps} steps), which would end before the "
+                f"weight reaches its value; use {name}.steps={num_steps}, {name}.fraction=1.0, or "
+                f"trainer.num_steps={self.steps:g}"
+            )

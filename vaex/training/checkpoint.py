@@ -1,0 +1,120 @@
+"""Checkpoints: one safetensors file and one metadata file, the last two kept.
+
+No array format notices a flipped byte, so the metadata hold the arrays' SHA-256; they are written last, so a checkpoint
+with metadata is complete.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+
+from vaex._check import VaexError
+from vaex.training.files import read_json, write_bytes, write_json
+
+T = TypeVar("T")
+_KEPT = 2
+
+
+class Checkpoint(NamedTuple):
+    """What one checkpoint holds."""
+
+    step: int
+    arrays: dict[str, np.ndarray]  # by the path of the leaf in the state
+    meta: dict[str, Any]
+
+
+def to_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """Returns every leaf by its path."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    # safetensors writes garbage for arrays that are not contiguous
+    return {jax.tree_util.keystr(path): np.require(leaf, requirements="C") for path, leaf in leaves}
+
+
+def from_arrays(like: T, arrays: Mapping[str, np.ndarray], where: str) -> T:
+    """Returns a tree of the structure of `like`, filled by path.
+
+    Raises:
+        VaexError: where the arrays are those of another model.
+    """
+    paths, structure = jax.tree_util.tree_flatten_with_path(like)
+    leaves = []
+    for path, leaf in paths:
+        name = jax.tree_util.keystr(path)
+        if name not in arrays:
+            raise VaexError(f"{where} is of another model: it has no {name}; use the config that it was trained with")
+        if arrays[name].shape != leaf.shape:
+            raise VaexError(
+                f"{where} is of another model: {name} has shape {arrays[name].shape}, expected {leaf.shape}; "
+                "use the config that it was trained with"
+            )
+        leaves.append(arrays[name])
+    return jax.tree_util.tree_unflatten(structure, leaves)
+
+
+def save(folder: Path, step: int, tree: Any, meta: Mapping[str, Any]) -> None:
+    """Writes a checkpoint; after it, the two newest remain."""
+    from safetensors.numpy import save as serialise
+
+    folder.mkdir(parents=True, exist_ok=True)
+    content = serialise(to_arrays(tree))
+    name = f"step_{step:010d}"
+    write_bytes(folder / f"{name}.safetensors", content)
+    write_json(folder / f"{name}.json", {"step": step, "sha256": hashlib.sha256(content).hexdigest(), **meta})
+    for old in _metadata_files(folder)[:-_KEPT]:
+        old.unlink()  # metadata first: arrays without metadata are no checkpoint
+        old.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """Returns the newest checkpoint, or None where there is none.
+
+    Raises:
+        VaexError: where it is damaged; nothing falls back to an older one in silence.
+    """
+    from safetensors.numpy import load as deserialise
+
+    found = _metadata_files(folder)
+    if not found:
+        return None
+    meta_path, arrays_path = found[-1], found[-1].with_suffix(".safetensors")
+    try:
+        meta, content = read_json(meta_path), arrays_path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != meta["sha256"]:
+            raise VaexError(f"the SHA-256 of {arrays_path.name} is not the one written with it")
+        return Checkpoint(int(meta["step"]), deserialise(content), meta)
+    except (VaexError, OSError, KeyError, TypeError, ValueError) as error:
+        older = f"to go on from the one before it ({found[-2].stem})" if len(found) > 1 else "to start again"
+        raise VaexError(
+            f"checkpoint {meta_path.with_suffix('')} is damaged: {error}\n{older}: rm {meta_path} {arrays_path}"
+        ) from None
+
+
+def require(run_dir: Path) -> Checkpoint:
+    """Returns the newest checkpoint of a run's folder.
+
+    Raises:
+        VaexError: where there is no such folder, or no checkpoint in it.
+    """
+    if not run_dir.is_dir():
+        raise VaexError(f"expected the folder of a run, got {run_dir}, which does not exist")
+    found = latest(run_dir / "checkpoint")
+    if found is None:
+        raise VaexError(f"{run_dir} holds no checkpoint; train there first: hydra.run.dir={run_dir}")
+    return found
+
+
+def eval_arrays(found: Checkpoint) -> dict[str, np.ndarray]:
+    """Returns the arrays of the parameters to evaluate (the averaged ones where there are any), by path within them."""
+    for prefix in (".ema", ".params"):
+        arrays = {k[len(prefix) :]: v for k, v in found.arrays.items() if k.startswith(prefix + "[")}
+        if arrays:
+            return arrays
+    return {}
+
+
+def _metadata_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step_*.json"))

@@ -1,0 +1,34 @@
+"""One run: everything that determines its numbers, as a pytree."""
+
+from vaex import _check
+from vaex.models import VAE
+from vaex.objectives import Objective
+from vaex.optimizers import Adam, Optimizer
+from vaex.part import leaf, part, static
+
+
+@part
+class Recipe:
+    """A model, how to train it, and for how long.
+
+    Two recipes of equal tree structure share one compiled program: a new beta, seed or learning rate never traces again.
+    """
+
+    model: VAE
+    objective: Objective
+    optimizer: Optimizer = Adam()
+    ema_decay: float | None = None  # of the averaged parameters that are evaluated and saved beside the raw ones
+    seed: int = leaf(default=0)  # initialisation and noise
+    num_steps: int = static(default=2000)
+    batch_size: int = static(default=64)
+    eval_every: int = static(default=500)
+    log_every: int = static(default=100)
+
+    def __post_init__(self) -> None:
+        _check.seed("seed", self.seed)
+        for name in ("num_steps", "batch_size", "eval_every", "log_every"):
+            _check.whole(f"trainer.{name}", getattr(self, name))
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise _check.VaexError(f"trainer.ema_decay: expected a number in (0, 1) or null, got {self.ema_decay}")
+        self.objective.check(self.model, self.num_steps)
+        self.optimizer.check(self.num_steps)

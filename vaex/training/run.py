@@ -1,0 +1,368 @@
+"""One run in its own folder: training, evaluation, figures, and everything that is left on disk."""
+
+import fcntl
+import logging
+import platform
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from vaex._check import VaexError
+from vaex.data import Dataset
+from vaex.loggers import Jsonl, Log, Logger, Progress, RunInfo, Wandb
+from vaex.metrics import summarise
+from vaex.part import canonical, to_dict
+from vaex.training import checkpoint, figures
+from vaex.training.evaluate import Stopped, estimate_split, evaluate_terms
+from vaex.training.files import read_json, write_json
+from vaex.training.loop import Hooks, Outcome, Seconds, fit
+from vaex.training.recipe import Recipe
+from vaex.training.signals import StopFlag
+from vaex.training.step import TrainState, init_state
+from vaex.training.streams import stream
+from vaex.training.trainer import Trainer
+
+LOG = logging.getLogger("vaex")
+DRAWS_WITHOUT_NLL = 16  # behind the distortion where the NLL is off
+_MAY_DIFFER = ("logger", "output_dir", "trainer.steps_per_call", "hydra", "experiment")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything one run is made of."""
+
+    recipe: Recipe
+    data: Dataset
+    trainer: Trainer
+    folder: Path
+    nll_num_samples: int = 500
+    loggers: Mapping[str, Logger] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)  # resolved, with _target_
+    overrides: tuple[str, ...] = ()
+    name: str = ""  # the swept keys
+    group: str | None = None  # the sweep
+
+
+def run(job: Job, stop: StopFlag) -> dict[str, Any]:
+    """Returns the contents of `summary.json` after training, or at once where the folder holds a completed run.
+
+    Raises:
+        VaexError: where the folder belongs to another config, or its checkpoint is damaged.
+    """
+    with _alone(job.folder):
+        done = finished(job)
+        if done is not None:
+            LOG.info("%s is completed already; its summary.json stands", job.folder)
+            return done
+        return _Run(job, stop).run()
+
+
+def finished(job: Job) -> dict[str, Any] | None:
+    """Returns the summary of a completed run in the job's folder, or None where there is something left to do.
+
+    Raises:
+        VaexError: where the folder holds a run with another recipe, data or trainer setting.
+    """
+    path = job.folder / "run.json"
+    if not path.exists():
+        return None
+    before = read_json(path)
+    differing = _differences(before.get("config", {}), job.config)
+    if differing:
+        raise VaexError(
+            f"{job.folder} holds a run with other settings ({'; '.join(differing)}); "
+            "type the command it was started with, or leave out hydra.run.dir to start a new run"
+        )
+    if before.get("data") != _data_facts(job.data):
+        raise VaexError(
+            f"{job.folder} was trained on other data ({before.get('data')}, now {_data_facts(job.data)}); "
+            "restore them, or leave out hydra.run.dir to start a new run"
+        )
+    summary = job.folder / "summary.json"
+    if not summary.exists():
+        return None
+    content = read_json(summary)
+    return content if content["status"] in ("completed", "diverged") else None
+
+
+class _Run:
+    """The state of one run between the callbacks of its loop."""
+
+    def __init__(self, job: Job, stop: StopFlag):
+        self.job, self.stop = job, stop
+        self.recipe = canonical(job.recipe)
+        self.seconds = Seconds()
+        self.spent_before = 0.0
+        self.facts = self._facts()
+        self.logs: list[Log] = []
+
+    def run(self) -> dict[str, Any]:
+        job = self.job
+        for note in (*job.data.notes, job.recipe.model.likelihood.describe()):
+            LOG.info(note)
+        state, resumed_at = self._start()
+        write_json(job.folder / "run.json", self.facts)
+        info = RunInfo(
+            folder=job.folder,
+            name=job.name,
+            wandb_id=self.facts["wandb_id"],
+            group=job.group,
+            job_type="train",
+            config=_without_targets(job.config),
+            tags=(job.data.name, job.recipe.model.likelihood.name),
+            num_steps=self.recipe.num_steps,
+            resumed_at=resumed_at,
+            single=job.group is None,
+        )
+        summary: dict[str, Any] = {**self._identity(), "status": "failed", "message": "stopped by an exception"}
+        try:
+            for logger in (Jsonl(), *job.loggers.values()):
+                self.logs.append(logger.open(info))
+            outcome = self._train(state, resumed_at or 0)
+            summary = self._finish(outcome)
+        except BaseException as error:
+            summary["message"] = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            write_json(job.folder / "summary.json", summary)
+            for log in self.logs:
+                log.close(summary, 0 if summary["status"] == "completed" else 1)
+        for line in filter(None, (log.closing_line for log in self.logs)):
+            LOG.info(line)
+        return summary
+
+    def _facts(self) -> dict[str, Any]:
+        path = self.job.folder / "run.json"
+        before = read_json(path) if path.exists() else {}
+        device = jax.devices()[0]
+        packages = ("vaex-jax", "jax", "jaxlib", "flax", "optax", "numpy", "hydra-core", "wandb")
+        return {
+            "id": before.get("id", secrets.token_hex(4)),
+            "wandb_id": before.get("wandb_id") or self._new_wandb_id(),
+            "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "config_overrides": list(self.job.overrides),
+            "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
+            "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+            "git_commit": _git_commit(),
+            "data": _data_facts(self.job.data),
+            "config": dict(self.job.config),
+        }
+
+    def _new_wandb_id(self) -> str:
+        import os
+
+        given = Wandb.run_id(os.environ) if self.job.group is None else None
+        return given or secrets.token_hex(4)
+
+    def _identity(self) -> dict[str, Any]:
+        """The keys of `summary.json` known beforehand, in its order, with null for the numbers."""
+        numbers = (
+            *("elbo", "elbo_se", "rate", "distortion", "objective", "nll", "nll_se", "nll_num_samples", "ess"),
+            *("mse", "bits_per_dim", "active_units"),
+        )
+        return {
+            "status": None,
+            "message": "",
+            "step": 0,
+            "seed": int(self.recipe.seed),
+            "beta": None,
+            **dict.fromkeys(numbers),
+            "likelihood": self.recipe.model.likelihood.name,
+            "data_measure": self.job.data.measure,
+            "num_test": len(self.job.data.test),
+            "num_parameters": None,
+            "train_seconds": None,
+            "compile_seconds": None,
+            "steps_per_second": None,
+            "config_overrides": list(self.job.overrides),
+        }
+
+    def _start(self) -> tuple[TrainState, int | None]:
+        """Returns the state to continue from and its step, or a fresh one and None."""
+        state = init_state(self.recipe, self.job.data.stats)
+        found = checkpoint.latest(self.job.folder / "checkpoint")
+        if found is not None:
+            state = checkpoint.from_arrays(state, found.arrays, str(self.job.folder / "checkpoint"))
+            self.spent_before = float(found.meta["train_seconds"])
+            LOG.info("continuing %s from step %d of %d", self.job.folder, found.step, self.recipe.num_steps)
+            return state, found.step
+        if self.job.trainer.init_from:
+            source = Path(self.job.trainer.init_from)
+            arrays = checkpoint.eval_arrays(checkpoint.require(source))
+            params = checkpoint.from_arrays(state.params, arrays, f"trainer.init_from={source}")
+            state = state._replace(params=params, ema=state.ema if isinstance(state.ema, tuple) else params)
+        return state, None
+
+    def _train(self, state: TrainState, start: int) -> Outcome:
+        label = self.job.name
+        with Progress(self.recipe.num_steps, label, start) as progress:
+
+            def row(step: int, split: str, values: dict[str, float]) -> None:
+                for log in self.logs:
+                    log.metrics(step, split, values)
+                if split != "train":
+                    progress.update(step, values["elbo"])
+
+            hooks = Hooks(
+                row=row,
+                progress=progress.update,
+                checkpoint=self._save,
+                should_stop=lambda: bool(self.stop),
+                seconds=self.seconds,
+            )
+            trainer = self.job.trainer
+            return fit(
+                self.recipe,
+                self.job.data,
+                state=state,
+                steps_per_call=trainer.steps_per_call,
+                checkpoint_every=trainer.checkpoint_every,
+                hooks=hooks,
+            )
+
+    def _save(self, state: TrainState) -> None:
+        meta = {
+            "train_seconds": self.spent_before + self.seconds.train,
+            "recipe": to_dict(self.recipe),
+            "preparation": to_dict(self.job.data.preparation),
+            "data": _data_facts(self.job.data),
+        }
+        state = jax.device_get(state)
+        checkpoint.save(self.job.folder / "checkpoint", int(state.step), state, meta)
+
+    def _finish(self, outcome: Outcome) -> dict[str, Any]:
+        job, state = self.job, outcome.state
+        spent = self.spent_before + self.seconds.train
+        step = int(state.step)
+        summary = {
+            **self._identity(),
+            "status": outcome.status,
+            "message": outcome.message,
+            "step": step,
+            "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+            "train_seconds": spent,
+            "compile_seconds": self.seconds.compile,
+            "steps_per_second": step / spent if spent else None,
+        }
+        if outcome.status == "diverged":
+            self._save(state)
+        if outcome.status == "interrupted":
+            return summary
+        try:
+            summary |= self._numbers(state)
+        except Stopped:
+            return {**summary, "status": "interrupted", "message": "stopped by a signal during the last evaluation"}
+        self._draw(state)
+        return summary
+
+    def _numbers(self, state: TrainState) -> dict[str, Any]:
+        job, recipe, model = self.job, self.recipe, self.recipe.model
+        params, key = state.eval_params, stream(self.recipe.seed, "evaluation")
+        preparation = canonical(job.data.preparation)
+        num_samples = job.nll_num_samples
+        log_jacobian = preparation.log_jacobian(job.data.event_shape) if model.likelihood.is_density else 0.0
+
+        def numbers(split: np.ndarray) -> dict[str, Any]:
+            on_device = jax.device_put(split)
+            with Progress(len(split), f"test NLL, K={num_samples}") as progress:
+                draws = num_samples or DRAWS_WITHOUT_NLL
+                estimate, mse = estimate_split(
+                    model, preparation, params, key, on_device, draws, lambda: bool(self.stop), progress.update
+                )
+            # The target objective: with the weights that the schedules end at.
+            last, num_train = np.int32(recipe.num_steps), len(job.data.train)
+            terms = evaluate_terms(recipe, preparation, params, state.objective_state, last, key, on_device, num_train)
+            found = summarise(
+                estimate,
+                num_dims=int(np.prod(job.data.event_shape)),
+                log_jacobian=log_jacobian,
+                is_density=model.likelihood.is_density,
+                discrete=job.data.discrete,
+                num_samples=num_samples,
+            )
+            return found | {
+                "objective": terms["objective"] - log_jacobian,
+                "beta": terms.get("beta"),
+                "mse": float(np.mean(mse, dtype=np.float64)),
+            }
+
+        found = numbers(job.data.test)
+        split, watched = ("test", found) if job.data.validation is None else ("validation", numbers(job.data.validation))
+        name = job.trainer.monitor
+        return found | {"monitor": {"name": name, "split": split, "value": watched[name]}}
+
+    def _draw(self, state: TrainState) -> None:
+        job = self.job
+        if not job.data.is_image:
+            return
+        key = stream(self.recipe.seed, "figures")
+        preparation = canonical(job.data.preparation)
+        paths = figures.draw(
+            job.folder / "figures", self.recipe.model, preparation, state.eval_params, key, job.data.test
+        )
+        for name, path in paths.items():
+            for log in self.logs:
+                log.figure(name, path, int(state.step))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process; the lock goes with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VaexError(f"{folder} is in use by another process; wait for it, or choose another folder") from None
+        yield
+
+
+def _data_facts(data: Dataset) -> dict[str, Any]:
+    import hashlib
+
+    digest = hashlib.sha256()
+    for split in (data.train, data.validation, data.test):
+        digest.update(b"" if split is None else np.ascontiguousarray(split).data)
+    return {"name": data.name, "num_train": len(data.train), "num_test": len(data.test), "sha256": digest.hexdigest()}
+
+
+def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(config, Mapping) and config:
+        return {k: v for name, value in config.items() for k, v in _flatten(value, f"{prefix}{name}.").items()}
+    return {prefix.rstrip("."): list(config) if isinstance(config, tuple) else config}
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    old, new = _flatten(before), _flatten(now)
+    keys = [k for k in {**old, **new} if not any(k == m or k.startswith(m + ".") for m in _MAY_DIFFER)]
+    return [f"{k}={old.get(k)} there, {new.get(k)} now" for k in keys if old.get(k) != new.get(k)]
+
+
+def _without_targets(config: Any) -> Any:
+    if isinstance(config, Mapping):
+        return {k: _without_targets(v) for k, v in config.items() if k != "_target_"}
+    return config
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,109 @@
+"""The training step, and the loop of steps that is one device call."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Int, Shaped
+
+from vaex.data import Preparation
+from vaex.objectives import Context, Terms
+from vaex.training.recipe import Recipe
+from vaex.training.streams import stream
+from vaex.typing import Params, Scalar, Stats
+
+
+class TrainState(NamedTuple):
+    """Everything that changes in training; with the recipe and the data, all that a resumed run needs."""
+
+    step: Int[Array, ""]
+    params: Params
+    opt_state: Any
+    objective_state: Any
+    ema: Params | tuple[()]  # averaged parameters, or () without ema_decay
+    diverged: Bool[Array, ""]  # sticky: once set, nothing above changes any more
+
+    @property
+    def eval_params(self) -> Params:
+        """The parameters to evaluate: the averaged ones where there are any."""
+        return self.params if isinstance(self.ema, tuple) else self.ema
+
+
+@jax.jit
+def init_state(recipe: Recipe, stats: Stats) -> TrainState:
+    """Returns the state before the first step."""
+    params = recipe.model.init(stream(recipe.seed, "init"), stats)
+    return TrainState(
+        step=jnp.int32(0),
+        params=params,
+        opt_state=recipe.optimizer.init(params),
+        objective_state=recipe.objective.init(),
+        ema=() if recipe.ema_decay is None else params,
+        diverged=jnp.bool_(False),
+    )
+
+
+def train_step(
+    recipe: Recipe, state: TrainState, x: Shaped[Array, "B *event"], num_train: int
+) -> tuple[TrainState, Terms]:
+    """Returns the state after one step on a prepared batch, and the step's terms.
+
+    A step whose loss or gradient norm is not finite leaves the state as it was, and marks it diverged.
+    """
+    model, objective = recipe.model, recipe.objective
+    noise, own = jax.random.split(jax.random.fold_in(stream(recipe.seed, "noise"), state.step))
+    keys = jax.random.split(noise, (x.shape[0], objective.num_samples))
+    weights = jnp.ones(x.shape[0])
+
+    def loss_fn(params: Params) -> tuple[Scalar, tuple[Any, Terms]]:
+        prior = model.prior_of(params)
+
+        def one(keys, x, weight):  # type: ignore[no-untyped-def]
+            return model.draws(params, prior, model.posterior_of(params, x), keys, x, weight)
+
+        draws = jax.vmap(one, axis_name="batch")(keys, x, weights)
+        context = Context(state.step, recipe.num_steps, own, prior, num_train, weights)
+        loss, objective_state, terms = objective(draws, state.objective_state, context)
+        return loss, (objective_state, terms)
+
+    (loss, (objective_state, terms)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    params, opt_state = recipe.optimizer.update(grads, state.opt_state, state.params, state.step, recipe.num_steps)
+    ema = state.ema
+    if not isinstance(ema, tuple):
+        ema = jax.tree.map(lambda e, p: e + (1.0 - recipe.ema_decay) * (p - e), ema, params)  # type: ignore[operator]
+    grad_norm = optax.global_norm(grads)
+    good = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & ~state.diverged
+    after = TrainState(state.step + 1, params, opt_state, objective_state, ema, state.diverged)
+    state = jax.tree.map(lambda new, old: jnp.where(good, new, old), after, state)._replace(diverged=~good)
+    return state, {**terms, "grad_norm": grad_norm}
+
+
+@partial(jax.jit, donate_argnames="state")
+def run_steps(
+    recipe: Recipe,
+    preparation: Preparation,
+    data_seed: Int[Array, ""] | int,
+    train: Shaped[Array, "N *event"],
+    state: TrainState,
+    indices: Int[Array, "S B"],
+    count: Int[Array, ""] | int,
+) -> tuple[TrainState, dict[str, Shaped[Array, " S"]]]:
+    """Returns the state after the first `count` of S steps, and each step's terms.
+
+    `count` is traced, so that the last, shorter call compiles nothing; with 0 it only compiles.
+    """
+
+    def one(state: TrainState, batch: Int[Array, " B"]) -> tuple[TrainState, Terms]:
+        # Dynamic binarization draws from the data's seed: members of a sweep see the same batches.
+        key = jax.random.fold_in(jax.random.key(data_seed), state.step)
+        return train_step(recipe, state, preparation(train[batch], key), train.shape[0])
+
+    def body(i: Array, carry: tuple[TrainState, dict[str, Array]]) -> tuple[TrainState, dict[str, Array]]:
+        state, terms = one(carry[0], indices[i])
+        return state, jax.tree.map(lambda all_, new: all_.at[i].set(new), carry[1], terms)
+
+    shapes = jax.eval_shape(one, state, indices[0])[1]
+    terms = jax.tree.map(lambda s: jnp.full((indices.shape[0], *s.shape), jnp.nan, s.dtype), shapes)
+    return jax.lax.fori_loop(0, count, body, (state, terms))

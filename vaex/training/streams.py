@@ -1,0 +1,12 @@
+"""Independent streams of randomness, each folded from the run's seed by name."""
+
+import jax
+
+from vaex.typing import PRNGKey, Scalar
+
+_STREAMS = ("init", "noise", "evaluation", "calibration", "figures")
+
+
+def stream(seed: Scalar | int, name: str) -> PRNGKey:
+    """Returns the root key of a named stream of a run."""
+    return jax.random.fold_in(jax.random.key(seed), _STREAMS.index(name))
