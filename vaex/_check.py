@@ -5,6 +5,10 @@ import math
 import numbers
 from collections.abc import Iterable
 
+import numpy as np
+
+Real = float | int | np.number
+
 
 class VaexError(ValueError):
     """A mistake in what the user asked for; its message is all that the command line prints."""
@@ -21,19 +25,19 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(float(value))
 
 
-def positive(name: str, value: float) -> None:
+def positive(name: str, value: Real) -> None:
     """Raises `VaexError` unless `value > 0`."""
     if not value > 0:
         raise VaexError(f"{name}: expected a number above 0, got {value}")
 
 
-def at_least(name: str, value: float, low: float) -> None:
+def at_least(name: str, value: Real, low: Real) -> None:
     """Raises `VaexError` unless `value >= low`."""
     if not value >= low:
         raise VaexError(f"{name}: expected at least {low}, got {value}")
 
 
-def fraction(name: str, value: float, *, zero: bool = False) -> None:
+def fraction(name: str, value: Real, *, zero: bool = False) -> None:
     """Raises `VaexError` unless `value` lies in (0, 1], or in [0, 1] with `zero`."""
     if not (0 < value <= 1 or (zero and value == 0)):
         raise VaexError(f"{name}: expected a number in {'[' if zero else '('}0, 1], got {value}")

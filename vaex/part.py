@@ -46,6 +46,7 @@ def part(cls: type[T]) -> type[T]:
         check(self)
 
     cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
+    cls.__no_type_check__ = True  # type: ignore[attr-defined]  # fields may hold tracers; a part refuses in its own words
     cls = dataclasses.dataclass(frozen=True)(cls)
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     for field in fields:

@@ -110,7 +110,7 @@ def test_csv_reads_back_what_numpy_wrote(tmp_path: Path) -> None:
         ("1,b\n3,4\n", "x.csv, row 1, column 2: expected a number, got 'b'"),
         ("1;2\n3;4\n", "x.csv, row 2, column 1: expected a number, got '3;4'"),
         ("a,b\n1_0,2\n", "x.csv, row 2, column 1: expected a number, got '1_0'"),
-        ("a,b,c\n1,2\n3,4\n", "x.csv, row 2: expected 3 cells as in the first row, got 2"),
+        ("a,b,c\n1,2\n3,4\n", "x.csv: the header row names 3 columns, the rows have 2"),
         (",a,b\n0,1,2\n1,3,4\n", "x.csv, row 1: the first column has no name"),
         (",0,1\n0,1,2\n1,3,4\n", "to_csv(..., index=False)"),
         ("a,b\n", "x.csv: expected rows of numbers, found none"),

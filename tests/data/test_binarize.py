@@ -55,7 +55,8 @@ def test_threshold_cuts_at_one_half() -> None:
 
 
 def test_static_draws_once_with_the_grey_values_as_probabilities() -> None:
-XX    assert not binary.preparation.dynamic
+    grey, binary = Digits().load(Gaussian()), Digits(binarize="static").load(Bernoulli())
+    assert not binary.preparation.dynamic
     given = grey.preparation(grey.train)
     x = binary.preparation(binary.train)
     assert set(np.unique(x)) == {0.0, 1.0}
@@ -104,9 +105,7 @@ def test_auto_never_touches_the_users_file(tmp_path: Path) -> None:
     assert data.notes == ()
     assert data.measure == "binary.npy, counting measure"
     assert data.discrete
-    with pytest.raises(
-        VaexError, match=r"bernoulli expects 0 or 1, but grey\.npy, training split holds 0\.5"
-    ):
+    with pytest.raises(VaexError, match=r"bernoulli expects 0 or 1, but grey\.npy, training split holds 0\.5"):
         Array(path=str(tmp_path / "grey.npy"), binarize="auto").load(Bernoulli())
 
 

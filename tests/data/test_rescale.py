@@ -3,6 +3,7 @@
 import tracemalloc
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -47,6 +48,14 @@ def test_minmax_reaches_exactly_from_zero_to_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(x.min(0), 0)
     np.testing.assert_array_equal(x.max(0), [1, 1, 1, 0])  # exactly, or likelihoods on [0, 1] would refuse
     Array(path=str(tmp_path / "x.npz"), rescale="minmax").load(Bce())
+
+
+@pytest.mark.parametrize("rescale", ["minmax", "standardize"])
+def test_a_spread_below_what_float32_divides_by_counts_as_none(rescale: str, tmp_path: Path) -> None:
+    train = np.array([[0.0, 0.0], [1e-40, 1.0]])  # 1e-40 is subnormal: XLA takes it for zero
+    data = load(tmp_path, rescale, train=train, test=train)
+    np.testing.assert_array_equal(data.preparation.scale, [1, 1 if rescale == "minmax" else 0.5])
+    assert np.isfinite(jax.jit(lambda stored: data.preparation(stored))(data.train)).all()
 
 
 @pytest.mark.parametrize("rescale", ["minmax", "standardize"])

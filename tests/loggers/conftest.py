@@ -69,8 +69,10 @@ def offline_records():
 
 def read_offline(folder: Path) -> list:
     """The records in the transaction log of one offline run: a LevelDB log (blocks of 32 KiB) after a 7-byte header."""
+    import wandb
     from wandb.proto import wandb_internal_pb2
 
+    wandb.teardown()  # W&B's process closes the file in its own time, but before it ends
     (path,) = folder.glob("run-*.wandb")
     data = path.read_bytes()
     assert data[:4] == b":W&B"

@@ -123,7 +123,7 @@ def test_line_costs_far_less_than_the_steps_it_reports(run):
     # 100 steps of 0.2 ms take 20 ms, of which logging may take 5 %, 1 ms. A line takes about 0.02 ms; the bound leaves
     # room for a busy machine and still fails where each line waits for the disk (some ms).
     log = Jsonl().open(run)
-    values = {name: 1.0 / 3.0 for name in ("loss", "elbo", "rate", "distortion", "beta", "learning_rate")}
+    values = dict.fromkeys(("loss", "elbo", "rate", "distortion", "beta", "learning_rate"), 1.0 / 3.0)
     start = time.process_time()
     for step in range(1000):
         log.metrics(step, "train", values)

@@ -1,5 +1,6 @@
 """What every data set shares: read, split, binarize, rescale, and refuse what the likelihood cannot score."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from vaex import _check
 from vaex._check import VaexError
 from vaex.data.moments import moments, prepared_stats, rescaling
 from vaex.data.preparation import Preparation
-from vaex.data.splits import Examples, Splits, binarize, generator, split
+from vaex.data.splits import Examples, Splits, binarize, clip_to_training, generator, split
 from vaex.data.support import check_support
 from vaex.likelihoods import Likelihood
 from vaex.typing import Stats
@@ -59,6 +60,8 @@ class Data(ABC):
     validation_fraction: float = 0.0  # of what has no validation split of its own
     binarize: str = "auto"
     rescale: str = "none"  # learned on the training split, undone on output
+    flatten: bool = False  # N x H x W x C becomes N x D vectors
+    clip: bool = False  # to [0, 1] after rescale=minmax: to the training split's range
 
     def __post_init__(self) -> None:
         """Raises `VaexError` for options that no data set accepts."""
@@ -70,6 +73,14 @@ class Data(ABC):
                 raise VaexError(f"data.{name}: expected a number in [0, 1), got {value!r}; for example data.{name}=0.2")
         _check.one_of("data.binarize", self.binarize, BINARIZE)
         _check.one_of("data.rescale", self.rescale, RESCALE)
+        for name in ("flatten", "clip"):
+            if not isinstance(getattr(self, name), bool):
+                raise VaexError(f"data.{name}: expected true or false, got {getattr(self, name)!r}")
+        if self.clip and self.rescale != "minmax":
+            raise VaexError(
+                f"data.clip=true clips to the range that data.rescale=minmax learns, but got data.rescale={self.rescale}; "
+                "type data.rescale=minmax or data.clip=false"
+            )
         if self.binarize not in ("auto", "none") and self.rescale != "none":
             raise VaexError(
                 f"data.binarize={self.binarize} leaves nothing for data.rescale={self.rescale} to learn; "
@@ -93,6 +104,8 @@ class Data(ABC):
         """
         raw = self.read()
         event_shape = _event_shape(self.name, raw)
+        if self.flatten:
+            raw, event_shape = _flat(raw), (math.prod(event_shape),)
         mode = self._binarization(raw, likelihood)
         divisor = 1.0 if raw.levels is None else float(raw.levels - 1)
         splits = split(
@@ -106,6 +119,7 @@ class Data(ABC):
         )
         if mode != "none":
             splits = self._binarized(splits, mode, divisor)
+        splits, clipped = clip_to_training(splits) if self.clip else (splits, {})
         of_train = moments(splits.train, divisor)
         rescaled = rescaling(of_train, self.rescale)
         dynamic = mode == "dynamic"
@@ -119,7 +133,7 @@ class Data(ABC):
             test=splits.test,
             preparation=preparation,
             stats=prepared_stats(of_train, rescaled, dynamic=dynamic),
-            notes=self._notes(raw, mode, likelihood),
+            notes=self._notes(raw, mode, likelihood, clipped),
             seed=self.seed,
             measure=self._measure(raw, mode, likelihood),
             event_shape=event_shape,
@@ -150,7 +164,7 @@ class Data(ABC):
         validation = None if splits.validation is None else once(splits.validation, "validation")
         return Splits(once(splits.train, "training"), validation, once(splits.test, "test"))
 
-    def _notes(self, raw: Raw, mode: str, likelihood: Likelihood) -> tuple[str, ...]:
+    def _notes(self, raw: Raw, mode: str, likelihood: Likelihood, clipped: dict[str, str]) -> tuple[str, ...]:
         what = self.name if raw.levels is None else f"{self.name}: {raw.levels} grey levels"
         onto = mode if mode != "none" else "[0, 1]" if raw.levels is not None else ""
         notes = list(raw.notes)
@@ -158,6 +172,8 @@ class Data(ABC):
             notes.append(f"{what}{' ->' if raw.levels else ':'} {onto}, for likelihood={likelihood.name}")
         if self.rescale != "none":
             notes.append(f"{self.name}: data.rescale={self.rescale}, learned on the training split, undone on output")
+        for kind, count in clipped.items():
+            notes.append(f"{self.name}: data.clip=true, {count} values of the {kind} split clipped to the training range")
         return tuple(notes)
 
     def _measure(self, raw: Raw, mode: str, likelihood: Likelihood) -> str | None:
@@ -166,8 +182,14 @@ class Data(ABC):
         kind = "Lebesgue" if likelihood.measure == "lebesgue" else likelihood.measure
         if mode != "none":
             return f"{self.name}, {mode} binarization, {kind} measure"
-        # Rescaling does not show: the numbers include its Jacobian, so they are of the data as given.
-        return f"{self.name}{' in [0, 1]' if raw.levels is not None else ''}, {kind} measure"
+        # Rescaling does not show: the numbers include its Jacobian, so they are of the data as given. Clipping changes them.
+        what = " in [0, 1]" if raw.levels is not None else ""
+        return f"{self.name}{what}{', clipped to the training range' if self.clip else ''}, {kind} measure"
+
+
+def _flat(raw: Raw) -> Raw:
+    splits = {name: getattr(raw, name) for name in ("train", "test", "validation")}
+    return raw._replace(**{name: None if a is None else a.reshape(len(a), -1) for name, a in splits.items()})
 
 
 def _event_shape(name: str, raw: Raw) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import contextlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -27,14 +28,15 @@ def read_file(path: Path) -> tuple[dict[str, Examples], tuple[str, ...]]:
         if suffix == ".csv":
             table, notes = read_table(path)
             return {"train": examples(table, path.name)}, notes
-        return _read_numpy(path)
+        with path.open("rb") as stream:  # NumPy would leave a broken file open
+            return _read_numpy(path, stream)
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise VaexError(f"data.path={path}: {path.absolute()} cannot be read: {error}") from error
 
 
-def _read_numpy(path: Path) -> tuple[dict[str, Examples], tuple[str, ...]]:
+def _read_numpy(path: Path, stream: BinaryIO) -> tuple[dict[str, Examples], tuple[str, ...]]:
     with _decoding(path.name):
-        file = np.load(path, allow_pickle=False)
+        file = np.load(stream, allow_pickle=False)
     if isinstance(file, np.ndarray):
         return {"train": examples(file, path.name)}, ()
     with file:

@@ -51,8 +51,8 @@ def rescaling(moments: Moments, rescale: str) -> Rescaling:
     else:  # in float32 as x is computed, so that the largest training value becomes exactly 1
         shift = low.astype(np.float32)
         scale = high.astype(np.float32) - shift
-    # Rounding leaves a constant dimension with a tiny standard deviation; its range is exactly zero.
-    constant = (low == high) | (scale < np.finfo(np.float32).tiny)
+    # Constant, or so nearly that the device would take the scale for zero.
+    constant = scale < np.finfo(np.float32).tiny
     return Rescaling(shift, np.where(constant, np.float32(1), scale))
 
 

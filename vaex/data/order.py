@@ -40,6 +40,4 @@ def batch_indices(
 @lru_cache(maxsize=4)  # a call rarely reaches over more than two epochs, and the next one starts where it ended
 def _permutation(seed: int, epoch: int, num_train: int) -> Int32[np.ndarray, " num_train"]:
     # Philox is keyed by counters: any epoch's permutation is drawn without the ones before it.
-    order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(num_train).astype(np.int32)
-    order.setflags(write=False)
-    return order
+    return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(num_train).astype(np.int32)

@@ -98,3 +98,25 @@ def binarize(stored: Examples, *, divisor: float, rng: np.random.Generator | Non
         ones = given >= 0.5 if rng is None else rng.random(given.shape, np.float32) < given
         binary[rows] = ones * divisor
     return binary
+
+
+def clip_to_training(splits: Splits) -> tuple[Splits, dict[str, str]]:
+    """Returns the splits with every value inside the training split's range, and how many of how many were not, by split.
+
+    The range is that of `data.rescale=minmax`: of each dimension of vectors, of each channel of images. A dimension that
+    is constant in training becomes constant everywhere.
+    """
+    axes = tuple(range(splits.train.ndim - 1)) if splits.train.ndim > 2 else 0
+    low, high = splits.train.min(axes), splits.train.max(axes)
+    counts = {}
+
+    def clip(stored: Examples | None, kind: str) -> Examples | None:
+        if stored is None:
+            return None
+        outside = sum(int(np.sum((stored[rows] < low) | (stored[rows] > high))) for rows in chunks(stored))
+        counts[kind] = f"{outside} of {stored.size}"
+        return np.clip(stored, low, high) if outside else stored
+
+    validation, test = clip(splits.validation, "validation"), clip(splits.test, "test")
+    assert test is not None
+    return Splits(splits.train, validation, test), counts

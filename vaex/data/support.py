@@ -32,6 +32,6 @@ def _hint(rescale: str, kind: str) -> str:
     if rescale == "minmax" and kind != "training":
         return (
             "; min-max is learned on the training split and nothing is clipped, so values of other splits may "
-            "leave [0, 1]"
+            "leave [0, 1]; type data.clip=true to clip them"
         )
     return f"; data.rescale={rescale} was asked for, and data.rescale=none leaves the data as given"

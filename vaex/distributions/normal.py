@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from vaex.distributions.kl import register_kl
@@ -15,7 +16,9 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 
 def normal_log_density(
-    x: Float[Array, "*S"], loc: Float[Array, "*#S"], log_scale: Float[Array, "*#S"]
+    x: Float[Array | np.ndarray, "*S"],
+    loc: Float[Array | np.ndarray, "*#S"],
+    log_scale: Float[Array | np.ndarray, "*#S"],
 ) -> Float[Array, "*S"]:
     """Returns log N(x; loc, exp(log_scale)^2) elementwise, in nats."""
     # log N = -1/2 ((x - mu)/s)^2 - log s - 1/2 log 2 pi

@@ -7,9 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from vaex._check import VaexError
-from vaex.typing import Params, PRNGKey, Scalar, Stats
-
-Raw = Float[Array, "..."]  # what the decoder emits for one example: unconstrained numbers of shape `raw_shape(event_shape)`
+from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
 
 
 class Likelihood(ABC):
@@ -34,7 +32,7 @@ class Likelihood(ABC):
         """Returns the raw output that predicts the training data's mean: where the decoder's last bias starts."""
 
     @abstractmethod
-    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+    def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns log p(x | z) in nats, summed over the event."""
 
     @abstractmethod
@@ -51,7 +49,7 @@ class Likelihood(ABC):
 
     # Parts whose parameters are a statistic of the data (an analytic scale) define these three; the rest inherit "none".
 
-    def statistic(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Any:
+    def statistic(self, params: Params, raw: Raw, x: Event) -> Any:
         """Returns what one example adds to the data's statistic; `()` where the parameters do not depend on one."""
         del params, raw, x
         return ()
@@ -61,7 +59,7 @@ class Likelihood(ABC):
         del total
         return params
 
-    def at_batch(self, params: Params, raw: Float[Array, "K ..."], x: Float[Array, "*event"], weight: Scalar) -> Params:
+    def at_batch(self, params: Params, raw: Raw, x: Event, weight: Scalar) -> Params:
         """Returns the parameters to train with, which may use the batch through collectives over the axis `batch`."""
         del raw, x, weight
         return params

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vaex.likelihoods.base import Likelihood, Raw
-from vaex.numerics import logit, softplus
+from vaex.likelihoods.base import Likelihood
+from vaex.numerics import logit
 from vaex.part import part
-from vaex.typing import Params, PRNGKey, Scalar, Stats
+from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
 
 
 @part
@@ -24,11 +24,11 @@ class Bernoulli(Likelihood):
         """Returns logit(mean), the mean clipped to [.001, .999] (Burda et al. 2016, in their code)."""
         return logit(stats.mean)
 
-    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+    def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns sum log p(x | l), in nats."""
         del params
         # x = 1: log sigmoid(l) = -softplus(-l);  x = 0: -softplus(l).  One softplus of (1 - 2x) l, exact at any logit.
-        return -jnp.sum(softplus((1.0 - 2.0 * x) * raw))
+        return -jnp.sum(jax.nn.softplus((1.0 - 2.0 * x) * raw))
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns sigmoid(l)."""
@@ -58,11 +58,11 @@ class Bce(Likelihood):
         """Returns logit(mean)."""
         return logit(stats.mean)
 
-    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+    def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns minus the cross-entropy, summed over the event."""
         del params
         # x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l)
-        return jnp.sum(x * raw - softplus(raw))
+        return jnp.sum(x * raw - jax.nn.softplus(raw))
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns sigmoid(l), the minimiser's prediction."""

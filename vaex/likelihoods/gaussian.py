@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 from vaex import _check
 from vaex.distributions import normal_log_density
-from vaex.likelihoods.base import Likelihood, Raw
+from vaex.likelihoods.base import Likelihood
 from vaex.numerics import soft_clip
 from vaex.part import part
-from vaex.typing import Params, PRNGKey, Scalar, Stats
+from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
 
 _FLOOR = 1e-3  # of a standard deviation that starts a learned scale: constant data have none
 
@@ -35,7 +35,7 @@ class _Located(Likelihood):
         """Returns the mean."""
         return jnp.asarray(stats.mean)
 
-    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+    def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns sum log N(x; raw, s^2), in nats."""
         return jnp.sum(normal_log_density(x, raw, self.log_scale(params)))
 
@@ -111,7 +111,7 @@ class OptimalGaussian(_Located):
         """Returns the frozen log-scale."""
         return jax.lax.stop_gradient(params["log_scale"])
 
-    def statistic(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Any:
+    def statistic(self, params: Params, raw: Raw, x: Event) -> Any:
         """Returns the squared error and the number of values behind it."""
         del params
         return jnp.sum(jnp.square(x - raw)), jnp.float32(x.size)
@@ -121,7 +121,7 @@ class OptimalGaussian(_Located):
         sse, count = total
         return {**params, "log_scale": 0.5 * jnp.log(jnp.maximum(sse / count, _FLOOR**2 * 1e-2))}
 
-    def at_batch(self, params: Params, raw: Float[Array, "K ..."], x: Float[Array, "*event"], weight: Scalar) -> Params:
+    def at_batch(self, params: Params, raw: Raw, x: Event, weight: Scalar) -> Params:
         """Returns the batch's scale, gradient stopped: then d(-log p) is the gradient of (D/2) log MSE, exactly."""
         one = jax.vmap(lambda r: self.statistic(params, r, x))(jax.lax.stop_gradient(raw))
         # s^2 = psum(w * SSE) / psum(w * D), over the batch and the K samples
@@ -146,7 +146,7 @@ class DiagonalGaussian(Likelihood):
         log_std = jnp.log(jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(stats.std))), _FLOOR))
         return jnp.stack([jnp.asarray(stats.mean), jnp.full_like(stats.mean, log_std)], axis=-1)
 
-    def log_prob(self, params: Params, raw: Raw, x: Float[Array, "*event"]) -> Scalar:
+    def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns sum log N(x; mu, s^2), in nats."""
         del params
         return jnp.sum(normal_log_density(x, raw[..., 0], soft_clip(raw[..., 1])))

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsFloat
@@ -30,7 +30,7 @@ class Wandb:
     entity: str | None = None
     group: str | None = None
     name: str | None = None
-    tags: tuple[str, ...] | None = None
+    tags: Sequence[str] | None = None
     notes: str | None = None
     mode: str | None = None
     log_model: bool = False
@@ -115,6 +115,7 @@ class WandbLog:
         import wandb
 
         quiet = wandb.Settings.model_validate({"silent": environ.get("WANDB_SILENT", True)})
+        wandb.termsetup(quiet, None)  # quiet while it sets up, too
         session = wandb.setup(quiet).settings  # with what `wandb offline` or `wandb login` left
         settings = logger.settings(run, environ)
         mode = settings.mode if "mode" in settings.model_fields_set else session.mode
@@ -127,13 +128,15 @@ class WandbLog:
             except Exception as error:
                 reason = str(error) or type(error).__name__
                 service.give_up(base_url, reason)
-                service.release(settings.run_id)
+                if not service.restart():
+                    raise
         asked = " although mode=online was asked for" if "mode" in settings.model_fields_set else ""
         service.warn_once(
             f"W&B: {reason}; runs stay offline{asked}, to be sent with `wandb login` and `wandb sync` "
             "(logger.wandb.mode=offline says that this is meant, logger=none does without W&B)"
         )
-        wandb.setup(wandb.Settings(mode="offline"))  # nothing else of W&B goes looking for the server
+        quiet.mode = "offline"  # or other parts of W&B go looking for the server
+        wandb.setup(quiet)
         offline = logger.settings(run, environ)
         offline.mode = "offline"
         return self._init(offline, run)
@@ -213,10 +216,11 @@ def _refuse_merging(environ: Mapping[str, str], run: RunInfo) -> None:
 
 
 def _sync_line(run: Any) -> str:
-    """The command that sends an offline run; one that was resumed has a folder for each part."""
-    name = re.compile(rf"(offline-)?run-[\d_]+-{re.escape(run.id)}(-\d+)?")
-    parts = sorted(part for part in Path(run.settings.sync_dir).parent.iterdir() if name.fullmatch(part.name))
-    return " ".join(["wandb sync", *(shlex.quote(str(part)) for part in parts)])
+    """The command that sends this run; one that was resumed has a folder for each part that was offline."""
+    own = Path(run.settings.sync_dir)
+    name = re.compile(rf"offline-run-[\d_]+-{re.escape(run.id)}(-\d+)?")
+    parts = {own} | {part for part in own.parent.iterdir() if name.fullmatch(part.name)}
+    return " ".join(["wandb sync", *(shlex.quote(str(part)) for part in sorted(parts))])
 
 
 def _log_model(run: Any, folder: Path, status: str) -> None:

@@ -46,11 +46,15 @@ def exit_hooks_kept() -> Iterator[None]:
         sys.exit, sys.excepthook = kept
 
 
-def release(run_id: str) -> None:
-    """Lets W&B's process forget a run that failed to start, whose id would be in use."""
+def restart() -> bool:
+    """Ends W&B's process, which holds the id of a run that failed to start; False where other runs live in it."""
+    import wandb
     from wandb.sdk import wandb_setup
 
-    wandb_setup.singleton().ensure_service().inform_finish(run_id)
+    if wandb_setup.singleton().most_recent_active_run is not None:
+        return False
+    wandb.teardown()
+    return True
 
 
 def forget_if_dead(error: Exception) -> None:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from vaex.distributions import kl_divergence
 from vaex.models import VAE
-from vaex.typing import Params, PRNGKey, Scalar
+from vaex.typing import Event, Number, Params, PRNGKey, Scalar
 
 
 class Estimate(NamedTuple):
@@ -33,8 +33,8 @@ def importance_estimate(
     model: VAE,
     params: Params,
     key: PRNGKey,
-    index: Int[Array, ""],
-    x: Float[Array, "*event"],
+    index: Number,
+    x: Event,
     num_samples: int,
     chunk: int,
 ) -> Estimate:

@@ -1,6 +1,7 @@
 """Names of activations and initialisers: closures never compare equal, so a module's fields hold names."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
 }
 
 
-def check_widths(name: str, widths: tuple[int, ...]) -> tuple[int, ...]:
+def check_widths(name: str, widths: Any) -> tuple[int, ...]:
     """Returns the widths as a tuple (lists do not hash); raises `VaexError` unless each is a whole number above 0."""
     if isinstance(widths, (int, str)):
         raise _check.VaexError(f"{name}: expected a list of widths, got {widths!r}; write {name}=[{widths}]")
@@ -54,7 +55,7 @@ def dense_stack(x: Array, hidden: tuple[int, ...], activation: str, kernel_init:
 def starting_at(bias: Float[Array, "..."] | None) -> Callable[..., Array]:
     """Returns an initialiser that gives the bias handed in at `init`, and zeros without one."""
 
-    def init(key: Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Array:
+    def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         del key
         return jnp.zeros(shape, dtype) if bias is None else jnp.reshape(jax.lax.stop_gradient(bias), shape).astype(dtype)
 

@@ -16,7 +16,7 @@ from vaex.models.posteriors import DiagonalNormal
 from vaex.models.priors import StandardNormal
 from vaex.objectives import Draws, Level
 from vaex.part import part, static
-from vaex.typing import Params, PRNGKey, Scalar, Stats
+from vaex.typing import Event, Params, PRNGKey, Scalar, Stats
 
 
 @part
@@ -70,7 +70,7 @@ class VAE:
         """Returns p(z)."""
         return self.prior(params["prior"], self.latent_dim)
 
-    def posterior_of(self, params: Params, x: Float[Array, "*event"]) -> Distribution:
+    def posterior_of(self, params: Params, x: Event) -> Distribution:
         """Returns q(z|x) of one example."""
         features = self._apply(self.encoder, params["encoder"], x, self.posterior.num_features(self.latent_dim))
         return self.posterior(features)
@@ -85,7 +85,7 @@ class VAE:
         prior: Distribution,
         q: Distribution,
         keys: Key[Array, " K"],
-        x: Float[Array, "*event"],
+        x: Event,
         weight: Scalar | None = None,
     ) -> Draws:
         """Returns K draws from q(z|x), one a key, and how well each explains x.
@@ -108,12 +108,12 @@ class VAE:
         level = Level(z, log_qz, jax.vmap(prior.log_prob)(z), q, None if kl is None else kl[None])
         return Draws((level,), log_px)
 
-    def apply(self, params: Params, key: PRNGKey, x: Float[Array, "*event"], num_samples: int = 1) -> Draws:
+    def apply(self, params: Params, key: PRNGKey, x: Event, num_samples: int = 1) -> Draws:
         """Returns `num_samples` draws for one example: prior, posterior and draws in one call."""
         keys = jax.random.split(key, num_samples)
         return self.draws(params, self.prior_of(params), self.posterior_of(params, x), keys, x)
 
-    def reconstruct(self, params: Params, x: Float[Array, "*event"]) -> Float[Array, "*event"]:
+    def reconstruct(self, params: Params, x: Event) -> Float[Array, "*event"]:
         """Returns E[x | z = E_q z]: the mean reconstruction of one example."""
         return self.generate(params, self.posterior_of(params, x).mean)
 

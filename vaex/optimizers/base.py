@@ -9,7 +9,7 @@ import optax
 from vaex import _check
 from vaex.part import part
 from vaex.schedules import Constant, Schedule
-from vaex.typing import Params, Scalar
+from vaex.typing import Number, Params
 
 
 @part
@@ -44,7 +44,7 @@ class Optimizer(ABC):
         """Returns the optimizer's state."""
         return self._transform().init(params)
 
-    def update(self, grads: Params, state: Any, params: Params, step: Scalar, num_steps: int) -> tuple[Params, Any]:
+    def update(self, grads: Params, state: Any, params: Params, step: Number, num_steps: int) -> tuple[Params, Any]:
         """Returns the next parameters and state."""
         directions, state = self._transform().update(grads, state, params)
         rate = self.learning_rate * self.learning_rate_schedule.falling(step, num_steps)

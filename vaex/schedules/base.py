@@ -7,20 +7,18 @@ import jax.numpy as jnp
 from vaex import _check
 from vaex._check import VaexError
 from vaex.part import part
-from vaex.typing import Scalar
-
-Step = Scalar | float | int
+from vaex.typing import Number, Scalar
 
 
 class Schedule(ABC):
     """A unitless factor in [0, 1] that multiplies a plain number."""
 
     @abstractmethod
-    def rising(self, step: Step, num_steps: int) -> Scalar:
+    def rising(self, step: Number, num_steps: int) -> Scalar:
         """Returns the factor of a weight after `step` of `num_steps` steps."""
 
     @abstractmethod
-    def falling(self, step: Step, num_steps: int) -> Scalar:
+    def falling(self, step: Number, num_steps: int) -> Scalar:
         """Returns the factor of a learning rate after `step` of `num_steps` steps."""
 
     @abstractmethod
@@ -49,12 +47,12 @@ class Ramp(Schedule):
     def shape(self, t: Scalar) -> Scalar:
         """Returns s(t) for t in [0, 1]."""
 
-    def rising(self, step: Step, num_steps: int) -> Scalar:
+    def rising(self, step: Number, num_steps: int) -> Scalar:
         """Returns s(step / length)."""
         length = self.fraction * num_steps if self.steps is None else self.steps
         return self.shape(jnp.clip(jnp.asarray(step, jnp.float32) / length, 0.0, 1.0))
 
-    def falling(self, step: Step, num_steps: int) -> Scalar:
+    def falling(self, step: Number, num_steps: int) -> Scalar:
         """Returns 1 - s(step / length)."""
         return 1.0 - self.rising(step, num_steps)
 

@@ -3,15 +3,15 @@
 import jax.numpy as jnp
 
 from vaex.part import part
-from vaex.schedules.base import Schedule, Step
-from vaex.typing import Scalar
+from vaex.schedules.base import Schedule
+from vaex.typing import Number, Scalar
 
 
 @part
 class Constant(Schedule):
     """The factor 1 throughout, for a weight and for a learning rate alike."""
 
-    def rising(self, step: Step, num_steps: int) -> Scalar:
+    def rising(self, step: Number, num_steps: int) -> Scalar:
         """Returns 1."""
         return jnp.float32(1.0) + jnp.zeros_like(jnp.asarray(step, jnp.float32))
 

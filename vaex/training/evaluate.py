@@ -17,7 +17,7 @@ from vaex.metrics import Estimate, importance_estimate
 from vaex.models import VAE
 from vaex.objectives import Context, Terms
 from vaex.training.recipe import Recipe
-from vaex.typing import Params, PRNGKey, Scalar
+from vaex.typing import Number, Params, PRNGKey, Scalar
 
 BATCH = 500  # examples a device call, of cheap passes
 DRAWS = 5000  # decoded at once, in importance-weighted estimates: what fits into a CPU's cache; memory does not grow with K
@@ -43,11 +43,11 @@ def _terms_sum(
     preparation: Preparation,
     params: Params,
     objective_state: Any,
-    step: Int[Array, ""],
+    step: Number,
     key: PRNGKey,
     split: Shaped[Array, "N *event"],
-    index: Int[Array, " B"],
-    weights: Float[Array, " B"],
+    index: Int[np.ndarray | Array, " B"],
+    weights: Float[np.ndarray | Array, " B"],
     num_train: int,
 ) -> tuple[Terms, Scalar]:
     model, objective = recipe.model, recipe.objective
@@ -69,7 +69,7 @@ def evaluate_terms(
     preparation: Preparation,
     params: Params,
     objective_state: Any,
-    step: Int[Array, ""],
+    step: Number,
     key: PRNGKey,
     split: Shaped[Array, "N *event"],
     num_train: int,
@@ -92,7 +92,7 @@ def _estimate_batch(
     params: Params,
     key: PRNGKey,
     split: Shaped[Array, "N *event"],
-    index: Int[Array, " B"],
+    index: Int[np.ndarray | Array, " B"],
     num_samples: int,
     chunk: int,
 ) -> tuple[Estimate, Float[Array, " B"]]:
@@ -143,8 +143,8 @@ def _statistic_batch(
     params: Params,
     key: PRNGKey,
     split: Shaped[Array, "N *event"],
-    index: Int[Array, " B"],
-    weights: Float[Array, " B"],
+    index: Int[np.ndarray | Array, " B"],
+    weights: Float[np.ndarray | Array, " B"],
 ) -> Any:
     def one(i, x, weight):  # type: ignore[no-untyped-def]
         z, _ = model.posterior_of(params, x).sample_and_log_prob(jax.random.fold_in(key, i))

@@ -6,7 +6,7 @@ With donated buffers, an exception in the middle of a call loses the state.
 import signal
 import sys
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 
 class StopFlag:
@@ -24,7 +24,7 @@ class StopFlag:
         """128 plus the signal's number: 130 after Ctrl-C, 143 after SIGTERM."""
         return 128 + (self.signal or 0)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "StopFlag":
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
         return self

@@ -12,7 +12,7 @@ from vaex.data import Preparation
 from vaex.objectives import Context, Terms
 from vaex.training.recipe import Recipe
 from vaex.training.streams import stream
-from vaex.typing import Params, Scalar, Stats
+from vaex.typing import Number, Params, Scalar, Stats
 
 
 class TrainState(NamedTuple):
@@ -73,7 +73,7 @@ def train_step(
     ema = state.ema
     if not isinstance(ema, tuple):
         ema = jax.tree.map(lambda e, p: e + (1.0 - recipe.ema_decay) * (p - e), ema, params)  # type: ignore[operator]
-    grad_norm = optax.global_norm(grads)
+    grad_norm = optax.tree.norm(grads)
     good = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & ~state.diverged
     after = TrainState(state.step + 1, params, opt_state, objective_state, ema, state.diverged)
     state = jax.tree.map(lambda new, old: jnp.where(good, new, old), after, state)._replace(diverged=~good)
@@ -84,11 +84,11 @@ def train_step(
 def run_steps(
     recipe: Recipe,
     preparation: Preparation,
-    data_seed: Int[Array, ""] | int,
+    data_seed: Number,
     train: Shaped[Array, "N *event"],
     state: TrainState,
     indices: Int[Array, "S B"],
-    count: Int[Array, ""] | int,
+    count: Number,
 ) -> tuple[TrainState, dict[str, Shaped[Array, " S"]]]:
     """Returns the state after the first `count` of S steps, and each step's terms.
 

@@ -2,11 +2,11 @@
 
 import jax
 
-from vaex.typing import PRNGKey, Scalar
+from vaex.typing import Number, PRNGKey
 
 _STREAMS = ("init", "noise", "evaluation", "calibration", "figures")
 
 
-def stream(seed: Scalar | int, name: str) -> PRNGKey:
+def stream(seed: Number, name: str) -> PRNGKey:
     """Returns the root key of a named stream of a run."""
     return jax.random.fold_in(jax.random.key(seed), _STREAMS.index(name))

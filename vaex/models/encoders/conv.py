@@ -25,7 +25,7 @@ class Conv(nn.Module):
         super().__post_init__()
 
     @nn.compact
-    def __call__(self, x: Float[Array, "H W C"], features: int) -> Float[Array, " F"]:
+    def __call__(self, x: Float[Array, "*event"], features: int) -> Float[Array, " F"]:
         """Returns `features` numbers for one image; each convolution halves its height and width, rounding up."""
         if x.ndim != 3:
             raise VaexError(f"encoder=conv expects images (H x W x C), got shape {x.shape}; use encoder=mlp for vectors")

@@ -1,0 +1,279 @@
+"""Training: known optima, compile counts, and what may not change a number."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.training.conftest import same
+from vaex._check import VaexError
+from vaex.data import Array, Preparation
+from vaex.likelihoods import Bernoulli, Gaussian, OptimalGaussian, SharedGaussian
+from vaex.models import VAE, decoders, encoders
+from vaex.numerics import soft_clip
+from vaex.objectives import ELBO
+from vaex.optimizers import SGD, Adam, AdamW
+from vaex.part import canonical
+from vaex.schedules import Cosine, Linear
+from vaex.training import Recipe, init_state, run_steps, train, train_step
+from vaex.training.evaluate import calibrate, estimate_split, evaluate_terms
+from vaex.training.loop import Hooks, default_steps_per_call, fit, plan_calls
+
+PPCA = -4.70738008689545  # the best log-likelihood of 2 latents on the known data, nats per point
+
+
+def linear_elbo(params, x):
+    """The ELBO of a linear VAE from its weights, in closed form and float64, and the worst posterior scale."""
+    weights = {k: [np.asarray(params[k]["Dense_0"][n], np.float64) for n in ("kernel", "bias")] for k in ("encoder", "decoder")}
+    (a, c), (w, b) = weights["encoder"], weights["decoder"]
+    features = x @ a + c
+    mu, log_s = np.split(features, 2, axis=1)
+    with jax.enable_x64(True):
+        log_s = np.asarray(soft_clip(jnp.asarray(log_s)))
+        log_scale = float(soft_clip(jnp.asarray(np.float64(params["likelihood"]["log_scale"]))))
+    v, s2, d = np.exp(2 * log_s), np.exp(2 * log_scale), x.shape[1]
+    sse = np.sum((x - mu @ w - b) ** 2, axis=1) + v @ np.sum(w**2, axis=1)  # E_q ||x - x^||^2
+    kl = 0.5 * np.sum(v + mu**2 - 1 - 2 * log_s, axis=1)
+    return np.mean(-0.5 * d * np.log(2 * np.pi * s2) - sse / (2 * s2) - kl)
+
+
+def test_a_linear_vae_reaches_the_ppca_likelihood_and_never_exceeds_it(ppca_x, ppca_file):
+    likelihood = SharedGaussian()
+    data = Array(path=str(ppca_file)).load(likelihood)
+    recipe = Recipe(
+        VAE(encoders.Linear(), decoders.Linear(), likelihood, 2, (6,)),
+        ELBO(num_samples=16),
+        Adam(learning_rate=0.05, learning_rate_schedule=Cosine()),
+        **{"num_steps": 20_000, "batch_size": 50, "eval_every": 5000, "log_every": 5000},
+    )
+    result = train(recipe, data)
+    found = linear_elbo(result.params, ppca_x)
+    assert PPCA - 1e-4 < found <= PPCA + 1e-9
+    # Evaluation agrees with the closed form: 500 draws of 50 points, so the standard error is of distortions' spread.
+    key, test = jax.random.key(9), jnp.asarray(data.test)
+    estimate, mse = estimate_split(recipe.model, canonical(data.preparation), result.params, key, test, 500)
+    assert np.mean(-estimate.rate - estimate.distortion) == pytest.approx(found, abs=4 * np.sqrt(6 / 2 / 25_000))
+    assert -np.mean(estimate.nll) == pytest.approx(PPCA, abs=1e-2)  # the posterior is exact: its weights hardly vary
+
+
+def test_a_new_number_never_traces_again(vectors, make_recipe):
+    train(make_recipe(), vectors)
+    sizes = run_steps._cache_size(), init_state._cache_size()
+    for other in (
+        make_recipe(ELBO(beta=4)),
+        make_recipe(seed=3),
+        make_recipe(optimizer=Adam(learning_rate=1)),
+        make_recipe(likelihood=Gaussian(scale=2)),
+    ):
+        train(other, vectors)
+    assert (run_steps._cache_size(), init_state._cache_size()) == sizes
+    train(make_recipe(batch_size=9), vectors)  # and the counter does count
+    assert run_steps._cache_size() == sizes[0] + 1
+
+
+def test_calls_end_at_every_boundary_and_cover_each_step_once():
+    calls = list(plan_calls(3, 50, 7, (10, 25)))
+    assert [start for start, _ in calls][0] == 3
+    assert all(a + n == b for (a, n), (b, _) in zip(calls, calls[1:], strict=False))
+    assert sum(n for _, n in calls) == 47
+    ends = {start + n for start, n in calls}
+    assert {10, 20, 25, 30, 40, 50} <= ends
+    assert max(n for _, n in calls) <= 7
+
+
+@pytest.mark.parametrize("size", [1, 3, 20])
+def test_parameters_do_not_depend_on_steps_per_call(vectors, make_recipe, size):
+    base = fit(make_recipe(), vectors, steps_per_call=7).state
+    other = fit(make_recipe(), vectors, steps_per_call=size).state
+    assert same(base.params, other.params)
+
+
+def test_stopping_and_continuing_changes_no_bit(vectors, make_recipe):
+    whole = fit(make_recipe(ema_decay=0.9), vectors, steps_per_call=4).state
+    calls = iter([False, False, True])
+    part = fit(make_recipe(ema_decay=0.9), vectors, steps_per_call=4, hooks=Hooks(should_stop=lambda: next(calls)))
+    assert part.status == "interrupted"
+    assert 0 < int(part.state.step) < 20
+    host = jax.device_get(part.state)
+    assert same(whole, fit(make_recipe(ema_decay=0.9), vectors, steps_per_call=4, state=host).state)
+
+
+def test_the_first_step_is_adams_by_hand(vectors, make_recipe):
+    recipe = canonical(make_recipe(SGDless(), Adam(learning_rate=0.01)))
+    state = init_state(recipe, vectors.stats)
+    after, terms = train_step(recipe, state, jnp.asarray(vectors.train[:10]), 50)
+    moved = jax.tree.map(lambda a, b: b - a, state.params, after.params)
+    # Adam's first step is lr * g / (|g| + eps): +-lr wherever the gradient is not tiny
+    sizes = np.abs(np.concatenate([np.ravel(m) for m in jax.tree.leaves(moved)]))
+    assert np.median(sizes) == pytest.approx(0.01, rel=1e-3)
+    assert float(terms["grad_norm"]) > 0
+
+
+def SGDless():
+    return ELBO()
+
+
+@pytest.mark.parametrize("optimizer", [SGD(learning_rate=0.1), SGD(learning_rate=0.1, clip_norm=1e-3), AdamW(weight_decay=0.5)])
+def test_optimizers_do_what_they_say(vectors, make_recipe, optimizer):
+    recipe = canonical(make_recipe(optimizer=optimizer))
+    params = init_state(recipe, vectors.stats).params
+    grads = jax.tree.map(lambda p: jnp.ones_like(p) * 3.0, params)
+    after, _ = recipe.optimizer.update(grads, recipe.optimizer.init(params), params, jnp.int32(0), 20)
+    moved = np.concatenate([np.ravel(a - b) for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(params), strict=True)])
+    if isinstance(optimizer, AdamW):
+        start = np.concatenate([np.ravel(p) for p in jax.tree.leaves(params)])
+        np.testing.assert_allclose(moved, -1e-3 * (1 + 0.5 * start), rtol=1e-3, atol=1e-7)
+    elif optimizer.clip_norm:
+        assert np.linalg.norm(moved) == pytest.approx(0.1 * 1e-3, rel=1e-3)  # differences of float32 parameters near 1: 6e-8 each
+    else:
+        np.testing.assert_allclose(moved, -0.3, rtol=1e-5)
+
+
+def test_the_learning_rate_falls_with_its_schedule(vectors, make_recipe):
+    optimizer = canonical(SGD(learning_rate=0.1, learning_rate_schedule=Linear()))
+    params = {"w": jnp.zeros(1)}
+    for step, rate in ((0, 0.1), (5, 0.05), (10, 0.0)):
+        after, _ = optimizer.update({"w": jnp.ones(1)}, optimizer.init(params), params, jnp.int32(step), 10)
+        assert float(after["w"][0]) == pytest.approx(-rate, abs=1e-8)
+
+
+def test_averaged_parameters_follow_their_formula(vectors, make_recipe):
+    recipe = canonical(make_recipe(ema_decay=0.75))
+    state = init_state(recipe, vectors.stats)
+    average = state.params
+    for _ in range(3):
+        state, _ = train_step(recipe, state, jnp.asarray(vectors.train[:10]), 50)
+        average = jax.tree.map(lambda a, p: 0.75 * a + 0.25 * p, average, state.params)
+    for a, b in zip(jax.tree.leaves(average), jax.tree.leaves(state.ema), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    assert same(state.eval_params, state.ema)
+
+
+def test_a_step_that_is_not_finite_keeps_the_last_good_state(vectors, make_recipe):
+    recipe = make_recipe(optimizer=SGD(learning_rate=1e18), num_steps=50)
+    rows = []
+    outcome = fit(recipe, vectors, steps_per_call=10, hooks=Hooks(row=lambda *row: rows.append(row)))
+    assert outcome.status == "diverged"
+    assert f"step {int(outcome.state.step) + 1};" in outcome.message
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(outcome.state.params))
+    assert bool(outcome.state.diverged)
+    # The flag is sticky: nothing moves any more.
+    frozen, _ = train_step(canonical(recipe), outcome.state, jnp.asarray(vectors.train[:10]), 50)
+    assert same(frozen, outcome.state)
+    assert max(step for step, _, _ in rows) == int(outcome.state.step) + 1
+
+
+def test_rows_come_once_and_at_their_steps(vectors, make_recipe):
+    result = train(make_recipe(), vectors)
+    assert [(step, split) for step, split, _ in result.history] == [
+        *((5, "train"), (10, "train"), (10, "test"), (15, "train"), (20, "train"), (20, "test"))
+    ]
+    for _, _, values in result.history:
+        assert values["loss"] == pytest.approx(values["distortion"] + values["rate"], rel=1e-5)
+
+
+@pytest.mark.parametrize("batch", [7, 50, 500])
+def test_evaluation_uses_each_example_once_whatever_the_batch(vectors, make_recipe, monkeypatch, batch):
+    recipe = canonical(make_recipe())
+    params, preparation = init_state(recipe, vectors.stats).params, canonical(vectors.preparation)
+    split = jnp.asarray(vectors.test)
+    about = (recipe, preparation, params, (), np.int32(0), jax.random.key(0))
+    whole = evaluate_terms(*about, split, 50)
+    monkeypatch.setattr("vaex.training.evaluate.BATCH", batch)
+    found = evaluate_terms(*about, split, 50)
+    assert found == pytest.approx(whole, rel=1e-5)  # sums in another order
+    parts = [evaluate_terms(*about, split[i : i + 1], 50)["rate"] for i in range(50)]
+    assert found["rate"] == pytest.approx(np.mean(parts), rel=1e-5)
+
+
+def test_estimates_stop_when_asked(vectors, make_recipe):
+    from vaex.training.evaluate import Stopped
+
+    recipe = canonical(make_recipe())
+    params = init_state(recipe, vectors.stats).params
+    with pytest.raises(Stopped):
+        estimate_split(
+            recipe.model, canonical(vectors.preparation), params, jax.random.key(0), jnp.asarray(vectors.test), 4, lambda: True
+        )
+
+
+def test_the_optimal_scale_is_frozen_at_the_training_sets(vectors, make_recipe):
+    likelihood = OptimalGaussian()
+    recipe = canonical(make_recipe(likelihood=likelihood))
+    params, preparation = init_state(recipe, vectors.stats).params, canonical(vectors.preparation)
+    key, train_split = jax.random.key(1), jnp.asarray(vectors.train)
+    frozen = calibrate(recipe.model, preparation, params, key, train_split)
+
+    def error(i, x):
+        z, _ = recipe.model.posterior_of(params, x).sample_and_log_prob(jax.random.fold_in(key, i))
+        return jnp.mean(jnp.square(x - recipe.model.decode(params, z)))
+
+    mse = jnp.mean(jax.vmap(error)(jnp.arange(50), train_split))
+    assert float(jnp.exp(2 * frozen["likelihood"]["log_scale"])) == pytest.approx(float(mse), rel=1e-5)
+    result = train(make_recipe(likelihood=likelihood), vectors)
+    assert same(result.params, calibrate(recipe.model, preparation, result.params, stream_of(recipe), train_split))
+
+
+def stream_of(recipe):
+    from vaex.training.streams import stream
+
+    return stream(recipe.seed, "calibration")
+
+
+def test_likelihoods_without_a_statistic_are_left_alone(vectors, make_recipe):
+    recipe = canonical(make_recipe())
+    params = init_state(recipe, vectors.stats).params
+    assert calibrate(recipe.model, canonical(vectors.preparation), params, jax.random.key(0), jnp.asarray(vectors.train)) is params
+
+
+def test_members_of_a_sweep_see_the_same_binarization(digits):
+    preparation = canonical(digits.preparation)
+    stored = jnp.asarray(digits.train[:64])
+    draw = lambda step: preparation(stored, jax.random.fold_in(jax.random.key(np.int32(digits.seed)), step))  # noqa: E731
+    assert same(draw(3), draw(3))
+    assert not same(draw(3), draw(4))
+    assert set(np.unique(draw(3))) == {0.0, 1.0}
+
+
+def test_noise_differs_between_examples_steps_and_seeds(vectors, make_recipe):
+    """One frozen key would give every example the same z at equal posteriors."""
+    recipe = canonical(make_recipe())
+    state = init_state(recipe, vectors.stats)
+    x = jnp.zeros((10, 6))
+    losses = {
+        float(train_step(r, s, x, 50)[1]["distortion"])
+        for r in (recipe, canonical(make_recipe(seed=1)))
+        for s in (state, state._replace(step=jnp.int32(1)))
+    }
+    assert len(losses) == 4
+
+
+def test_convolutions_run_one_step_a_call_on_a_cpu(make_recipe, vectors):
+    model = VAE(encoders.Conv((4,), hidden=4), decoders.MLP((4,)), Bernoulli(), 2, (8, 8, 1))
+    recipe = canonical(make_recipe().__class__(model, ELBO()))
+    from vaex.typing import Stats
+
+    stats = Stats(jnp.full((8, 8, 1), 0.5), jnp.full((8, 8, 1), 0.5))
+    expected = 1 if jax.default_backend() == "cpu" else 100
+    assert default_steps_per_call(recipe, init_state(recipe, stats)) == expected
+    plain = canonical(make_recipe())
+    assert default_steps_per_call(plain, init_state(plain, vectors.stats)) == 100
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_steps": 0}, r"trainer\.num_steps"),
+        ({"ema_decay": 1.5}, r"trainer\.ema_decay"),
+        ({"objective": ELBO(beta_schedule=Linear(steps=30))}, r"objective\.beta_schedule\.steps=30 is longer"),
+        ({"optimizer": Adam(learning_rate_schedule=Cosine(steps=30))}, r"optimizer\.learning_rate_schedule\.steps=30"),
+    ],
+)
+def test_recipes_that_cannot_be_are_refused(make_recipe, settings, message):
+    with pytest.raises(VaexError, match=message):
+        make_recipe(**settings)
+
+
+def test_preparation_is_part_of_the_program_only_by_structure():
+    a, b = canonical(Preparation(shift=0.0, scale=2.0)), canonical(Preparation(shift=1.0, scale=1.0))
+    assert jax.tree.structure(a) == jax.tree.structure(b)
