@@ -17,7 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import CompactHydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from vaex._check import VaexError
+from vaex._check import VaexError, did_you_mean
 
 CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
@@ -44,6 +44,9 @@ def mistakes(hydra: Any) -> Iterator[None]:
     try:
         yield
     except VaexError as error:
+        from experiments.hooks import restore_configs
+
+        restore_configs(Path(hydra.runtime.output_dir))
         if is_sweep(hydra):
             raise
         _fail(str(error), None)
@@ -55,7 +58,7 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
     Exits with 0 when it completed, 1 after a mistake or a failed run (its message on stderr, without a traceback), 130
     after Ctrl-C and 143 after SIGTERM.
     """
-    from experiments.sweep import report_if_sweep
+    from experiments.hooks import report_if_sweep
 
     signal.signal(signal.SIGTERM, _exit_on)
     full_error = os.environ.get("HYDRA_FULL_ERROR")
@@ -90,7 +93,12 @@ def _fail(message: str, full_error: str | None) -> NoReturn:
 
 
 def _explain(error: Exception, config_name: str) -> str:
-    """Returns Hydra's message, or for a key that does not exist the key that was probably meant."""
+    """Returns Hydra's message, or for a key or choice that does not exist the one that was probably meant."""
+    choice = re.search(r"Could not find '([^']+)/([^'/]+)'", str(error))
+    if choice:
+        group, name = choice.groups()
+        known = sorted(path.stem for path in Path(CONF, group).glob("*.yaml"))
+        return f"unknown choice {group}={name}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
     found = re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", str(error))
     if not found:
         cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""

@@ -18,7 +18,7 @@ def task(cfg: DictConfig) -> float:
     """Returns the monitored number of one job, after training it in its folder."""
     from experiments.assemble import assemble, plain
     from experiments.device import prepare_jax
-    from experiments.sweep import about_job
+    from experiments.hooks import about_job
 
     prepare_jax()
     from vaex._check import VaexError

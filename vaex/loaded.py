@@ -19,7 +19,7 @@ from vaex.training import checkpoint
 from vaex.training.evaluate import BATCH, DRAWS
 from vaex.typing import Params, Stats
 
-Data = Float[Array, "N *event"] | Float[np.ndarray, "N *event"]
+Data = Float[Array | np.ndarray, "N ..."]
 
 
 def load(run_dir: str | Path = "latest", output_dir: str | Path = "outputs") -> "LoadedModel":
@@ -75,18 +75,18 @@ class LoadedModel:
         """Returns the posteriors q(z|x): a distribution whose arrays have a leading N."""
         return _in_batches(partial(_encode, self.model, self.params), self._prepared(x))
 
-    def decompress(self, z: Float[Array, "N Z"] | Float[np.ndarray, "N Z"]) -> Float[np.ndarray, "N *event"]:
+    def decompress(self, z: Float[Array | np.ndarray, "N Z"]) -> Float[np.ndarray, "N ..."]:
         """Returns E[x|z], in the data's own units."""
         z = np.asarray(z, np.float32)
         if z.ndim != 2 or z.shape[1] != self.model.latent_dim:
             raise VaexError(f"decompress: expected codes of shape (N, {self.model.latent_dim}), got {z.shape}")
         return np.asarray(self.preparation.inverse(_in_batches(partial(_generate, self.model, self.params), z)))
 
-    def reconstruct(self, x: Data) -> Float[np.ndarray, "N *event"]:
+    def reconstruct(self, x: Data) -> Float[np.ndarray, "N ..."]:
         """Returns the mean reconstructions: `decompress(compress(x))`."""
         return self.decompress(self.compress(x))
 
-    def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N *event"]:
+    def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N ..."]:
         """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`."""
         keys = jax.random.split(jax.random.key(seed), n)
         return np.asarray(self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, mean=mean), keys)))

@@ -22,7 +22,7 @@ sys.exit(code)
 # What a run imports, and the data it reads, from the start of the process (the monotonic clock is the system's).
 _MEASURE_IMPORT = """
 import json, sys, time
-import experiments.train, experiments.assemble, experiments.sweep, vaex.training
+import experiments.train, experiments.assemble, vaex.training
 from vaex.data import Digits
 from vaex.likelihoods import Bernoulli
 imported = time.monotonic()
@@ -66,7 +66,7 @@ def logging(repeats: int, scratch: Path) -> tuple[list[Row], dict[str, Any]]:
     try:
         for repeat in range(1, repeats + 1):
             for loggers, measured in seconds.items():
-                folder = scratch / f"logging-{loggers.strip('[]')}-{repeat}"
+                folder = scratch / f"{'bare' if loggers == 'none' else 'logged'}-{repeat}"
                 _run(train(folder, "trainer.num_steps=10000", "evaluation.nll_num_samples=0", f"logger={loggers}"))
                 measured.append(json.loads((folder / "summary.json").read_text())["train_seconds"])
                 _say(f"{repeat} of {repeats}: {measured[-1]:.3f} s  logger={loggers}")

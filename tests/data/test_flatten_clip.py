@@ -73,7 +73,7 @@ def test_real_vectors_of_any_units_fit_the_unit_interval_in_one_go(seed: int, tm
     np.save(tmp_path / "x.npy", x)
     data = Array(path=str(tmp_path / "x.npy"), rescale="minmax", clip=True).load(Bce())
     prepared = np.asarray(data.preparation(data.test))
-    assert 0 <= prepared.min()
+    assert prepared.min() >= 0
     assert prepared.max() <= 1
 
 

@@ -277,7 +277,7 @@ def test_what_the_network_brings_is_checked_too(made_up: tuple[Originals, Path],
     assert not (tmp_path / "tfds" / "mnist").exists()
 
 
-@pytest.mark.parametrize("what", ["no server", "no file"])
+@pytest.mark.parametrize("what", ["no server", "no file", "server error"])
 def test_without_the_network_the_message_says_where_to_put_the_files(
     what: str, made_up: tuple[Originals, Path], tmp_path: Path, server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +285,8 @@ def test_without_the_network_the_message_says_where_to_put_the_files(
 
     if what == "no server":
         monkeypatch.setattr(mnist.MNIST, "URL", "http://127.0.0.1:9/")  # the discard port: nobody listens
+    if what == "server error":
+        monkeypatch.setattr(Quiet, "do_GET", lambda self: self.send_error(503))
     start = time.perf_counter()
     with pytest.raises(VaexError) as caught:
         prepared.prepared(made_up[0], data_dir=str(tmp_path / "tfds"), manual_dir=None)

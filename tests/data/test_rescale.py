@@ -99,9 +99,11 @@ def test_all_grey_levels_stay_in_the_unit_interval_under_minmax() -> None:
     np.testing.assert_array_equal((levels / 255).astype(np.float32), levels.astype(np.float32) / np.float32(255))
 
 
-def test_standardised_data_are_refused_by_a_likelihood_of_binary_data() -> None:
+@pytest.mark.parametrize("rescale", ["minmax", "standardize"])
+def test_rescaled_data_are_refused_by_a_likelihood_of_binary_data(rescale: str) -> None:
+    # Where the user asked for a rescaling, `binarize: auto` does not overrule it.
     with pytest.raises(VaexError, match=r"likelihood=bernoulli expects 0 or 1.*data\.rescale=none"):
-        Digits(rescale="standardize").load(Bernoulli())
+        Digits(rescale=rescale).load(Bernoulli())
 
 
 def test_test_values_outside_the_training_range_are_refused_and_never_clipped(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ class Data(ABC):
                 raise VaexError(f"data.{name}: expected true or false, got {getattr(self, name)!r}")
         if self.clip and self.rescale != "minmax":
             raise VaexError(
-                f"data.clip=true clips to the range that data.rescale=minmax learns, but got data.rescale={self.rescale}; "
-                "type data.rescale=minmax or data.clip=false"
+                "data.clip=true clips to the range that data.rescale=minmax learns, but got "
+                f"data.rescale={self.rescale}; type data.rescale=minmax or data.clip=false"
             )
         if self.binarize not in ("auto", "none") and self.rescale != "none":
             raise VaexError(
@@ -173,7 +173,8 @@ class Data(ABC):
         if self.rescale != "none":
             notes.append(f"{self.name}: data.rescale={self.rescale}, learned on the training split, undone on output")
         for kind, count in clipped.items():
-            notes.append(f"{self.name}: data.clip=true, {count} values of the {kind} split clipped to the training range")
+            what = f"{count} values of the {kind} split clipped to the training range"
+            notes.append(f"{self.name}: data.clip=true, {what}")
         return tuple(notes)
 
     def _measure(self, raw: Raw, mode: str, likelihood: Likelihood) -> str | None:
@@ -182,7 +183,7 @@ class Data(ABC):
         kind = "Lebesgue" if likelihood.measure == "lebesgue" else likelihood.measure
         if mode != "none":
             return f"{self.name}, {mode} binarization, {kind} measure"
-        # Rescaling does not show: the numbers include its Jacobian, so they are of the data as given. Clipping changes them.
+        # Rescaling does not show: the numbers include its Jacobian, so they are of the data as given. Clipping does.
         what = " in [0, 1]" if raw.levels is not None else ""
         return f"{self.name}{what}{', clipped to the training range' if self.clip else ''}, {kind} measure"
 

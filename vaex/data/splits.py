@@ -101,10 +101,10 @@ def binarize(stored: Examples, *, divisor: float, rng: np.random.Generator | Non
 
 
 def clip_to_training(splits: Splits) -> tuple[Splits, dict[str, str]]:
-    """Returns the splits with every value inside the training split's range, and how many of how many were not, by split.
+    """Returns the splits with every value inside the training split's range, and how many were not, by split.
 
-    The range is that of `data.rescale=minmax`: of each dimension of vectors, of each channel of images. A dimension that
-    is constant in training becomes constant everywhere.
+    The range is that of `data.rescale=minmax`: of each dimension of vectors, of each channel of images. A dimension
+    that is constant in training becomes constant everywhere.
     """
     axes = tuple(range(splits.train.ndim - 1)) if splits.train.ndim > 2 else 0
     low, high = splits.train.min(axes), splits.train.max(axes)

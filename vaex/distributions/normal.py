@@ -29,13 +29,13 @@ def normal_log_density(
 class Normal:
     """Z independent normals."""
 
-    loc: Float[Array, "*B Z"]
-    log_scale: Float[Array, "*B Z"]
+    loc: Float[Array | np.ndarray, "*B Z"]
+    log_scale: Float[Array | np.ndarray, "*B Z"]
 
     has_log_prob: ClassVar[bool] = True
 
     @property
-    def mean(self) -> Float[Array, "*B Z"]:
+    def mean(self) -> Float[Array | np.ndarray, "*B Z"]:
         """The mean of z."""
         return self.loc
 

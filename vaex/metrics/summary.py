@@ -38,6 +38,13 @@ def summarise(
         discrete: whether the data are discrete, so that bits per dimension mean something.
         num_samples: K behind `nll`; 0 leaves it out.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # the last finite parameters of a diverged run may well overflow
+        return _summarise(estimate, num_dims, log_jacobian, is_density, discrete, num_samples)
+
+
+def _summarise(
+    estimate: Estimate, num_dims: int, log_jacobian: float, is_density: bool, discrete: bool, num_samples: int
+) -> dict[str, Any]:
     rate, _ = mean_and_se(estimate.rate)
     distortion, _ = mean_and_se(np.asarray(estimate.distortion, np.float64) - log_jacobian)
     elbo, elbo_se = mean_and_se(log_jacobian - np.asarray(estimate.rate, np.float64) - estimate.distortion)

@@ -47,7 +47,10 @@ class Objective(Protocol):
     Every number is in nats per datum: summed over the event, averaged over the batch with `ctx.weights`.
     """
 
-    num_samples: int  # K
+    @property
+    def num_samples(self) -> int:
+        """K, the draws of z per example."""
+        ...
 
     def check(self, model: Any, num_steps: int) -> None:
         """Raises `VaexError` where the model or the run cannot give what the objective needs."""

@@ -69,6 +69,7 @@ def save_grid(path: Path, grid: Float[np.ndarray, "rows columns H W C"], low: fl
     rows, columns, height, width, depth = grid.shape
     grey = depth not in (3, 4)
     pixels = grid.mean(axis=-1, keepdims=True) if grey else grid[..., :3]
+    pixels = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)  # a diverged run has figures too
     pixels = np.clip((pixels - low) / max(high - low, 1e-12), 0.0, 1.0)
     zoom = max(1, -(-CELL // min(height, width)))
     pixels = np.repeat(np.repeat(pixels, zoom, axis=2), zoom, axis=3)

@@ -15,6 +15,7 @@ from vaex.training.recipe import Recipe
 from vaex.training.step import TrainState, init_state, run_steps
 from vaex.training.streams import stream
 
+_FIRST = ("loss", "elbo", "rate", "distortion", "beta")  # in the order a reader looks for them
 Row = tuple[int, str, dict[str, float]]  # step, split, values in nats per datum
 
 
@@ -99,7 +100,8 @@ def fit(
     signs = {"loss": -1.0, "objective": -1.0, "distortion": -1.0, "elbo": 1.0}
 
     def hand_over(step: int, split: str, values: Mapping[str, Any]) -> None:
-        hooks.row(step, split, {n: float(v) + signs.get(n, 0.0) * log_jacobian for n, v in values.items()})
+        names = [*(n for n in _FIRST if n in values), *(n for n in values if n not in _FIRST)]
+        hooks.row(step, split, {n: float(values[n]) + signs.get(n, 0.0) * log_jacobian for n in names})
 
     def at_rest(state: TrainState) -> TrainState:
         params = calibrate(recipe.model, preparation, state.eval_params, stream(recipe.seed, "calibration"), train)

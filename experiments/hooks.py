@@ -1,4 +1,4 @@
-"""What a job knows of its sweep, and what a sweep ends in."""
+"""What Hydra tells before it starts, what a job knows of its sweep, and what a sweep ends in."""
 
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,37 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.command import is_sweep
 
 _SWEEPS: list[Path] = []  # of this process, noted when they start: Hydra tells its caller nothing
+_CONFIGS: dict[Path, bytes] = {}  # the `.hydra` files of runs that were there before
 
 
-class NoteSweep(Callback):
-    """Notes the sweep's folder, so that the command can end in its table however its jobs ended."""
+class Folders(Callback):
+    """Notes folders before Hydra writes into them.
+
+    A sweep can end in its table however its jobs ended, and a command that is refused leaves a run's `.hydra` as it was.
+    """
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra before a single run."""
+        del kwargs
+        _note_configs(Path(config.hydra.run.dir), ".hydra/*")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Called by Hydra before the first job."""
+        """Called by Hydra before a sweep's first job."""
         del kwargs
         _SWEEPS.append(Path(config.hydra.sweep.dir))
+        _note_configs(_SWEEPS[-1], "*/.hydra/*")
+
+
+def _note_configs(folder: Path, pattern: str) -> None:
+    _CONFIGS.clear()
+    _CONFIGS.update({path.resolve(): path.read_bytes() for path in folder.glob(pattern)})
+
+
+def restore_configs(folder: Path) -> None:
+    """Writes back what a run's `.hydra` held before this command."""
+    for path, content in _CONFIGS.items():
+        if path.parent.parent == folder.resolve():
+            path.write_bytes(content)
 
 
 def report_if_sweep() -> None:

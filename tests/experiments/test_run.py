@@ -1,0 +1,203 @@
+"""One run through the command line: its files, its numbers, and the model that is loaded back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import vaex
+from tests.experiments.conftest import SMALL
+from vaex import VaexError
+
+SUMMARY = {
+    *("status", "message", "step", "seed", "beta", "elbo", "elbo_se", "rate", "distortion", "objective", "nll", "nll_se"),
+    *("nll_num_samples", "ess", "mse", "bits_per_dim", "active_units", "likelihood", "data_measure", "num_test"),
+    *("num_parameters", "train_seconds", "compile_seconds", "steps_per_second", "config_overrides", "monitor"),
+}
+
+
+def summary_of(folder: Path) -> dict:
+    return json.loads((folder / "summary.json").read_text())
+
+
+@pytest.fixture
+def run(train, tmp_path):
+    """Trains in a folder of a name, and returns its summary."""
+
+    def call(name, *words):
+        done = train(f"hydra.run.dir={name}", *words)
+        assert done.code == 0, done.err
+        return summary_of(tmp_path / name)
+
+    return call
+
+
+def test_a_run_leaves_what_the_interface_says(train, tmp_path):
+    done = train()
+    assert done.code == 0, done.err
+    (folder,) = (tmp_path / "outputs" / "runs").glob("*/*")
+    for name in (".hydra/config.yaml", "train.log", "run.json", "metrics.jsonl", "summary.json"):
+        assert (folder / name).exists(), name
+    for name in ("reconstructions", "samples", "traversal"):
+        assert np.asarray(Image.open(folder / "figures" / f"{name}.png")).std() > 0
+    facts = json.loads((folder / "run.json").read_text())
+    assert {"id", "wandb_id", "command", "versions", "device", "git_commit"} <= set(facts)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["step"], r["split"]) for r in rows] == [
+        *((5, "train"), (10, "train"), (10, "test"), (15, "train"), (20, "train"), (20, "test"))
+    ]
+    for row in rows:
+        assert list(row)[:7] == ["step", "split", "loss", "elbo", "rate", "distortion", "beta"]
+    summary = summary_of(folder)
+    assert set(summary) == SUMMARY
+    assert (summary["status"], summary["step"], summary["num_test"]) == ("completed", 20, 359)
+    assert summary["elbo"] == pytest.approx(-(summary["rate"] + summary["distortion"]), rel=1e-12)
+    assert summary["nll"] < -summary["elbo"]
+    assert summary["bits_per_dim"] == pytest.approx(summary["nll"] / (64 * np.log(2)))
+    assert summary["monitor"] == {"name": "elbo", "split": "test", "value": summary["elbo"]}
+    assert "digits: 17 grey levels -> dynamic, for likelihood=bernoulli" in done.err
+    assert "64 numbers -> 2 (32.0:1)" in done.err
+
+
+def test_the_loaded_model_agrees_with_the_summary(run, tmp_path, monkeypatch):
+    summary = run("here", "evaluation.nll_num_samples=200", "trainer.num_steps=200")
+    model = vaex.load(tmp_path / "here")
+    from vaex.data import Digits
+    from vaex.likelihoods import Bernoulli
+
+    data = Digits().load(Bernoulli())
+    x = np.asarray(data.preparation(data.test))
+    log_p = model.log_prob(x, num_samples=200, seed=5)
+    # Both are 200-sample estimates of the same examples: they differ by their Monte Carlo error alone.
+    again = model.log_prob(x, num_samples=200, seed=6)
+    error = np.std(log_p - again) / np.sqrt(len(x))
+    assert abs(-log_p.mean() - summary["nll"]) < 4 * error
+    z = model.compress(x)
+    assert z.shape == (359, 2)
+    np.testing.assert_allclose(model.encode(x).mean, z)
+    np.testing.assert_allclose(model.decompress(z), model.reconstruct(x))
+    assert np.mean((model.reconstruct(x) - x) ** 2) == pytest.approx(summary["mse"], rel=1e-5)
+    assert np.sum(np.var(z, axis=0) > 0.01) == summary["active_units"]
+    assert model.reconstruct(x[:3, :, :, 0]).shape == (3, 8, 8, 1)  # images without a channel axis are taken
+    assert set(np.unique(model.sample(50))) == {0.0, 1.0}
+    assert np.array_equal(model.sample(5, seed=1), model.sample(5, seed=1))
+    with pytest.raises(VaexError, match="likelihood=bernoulli expects 0 or 1"):
+        model.log_prob(0.5 * x)
+    with pytest.raises(VaexError, match=r"expected examples of shape \(N, 8, 8, 1\)"):
+        model.compress(x[:, :4])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VaexError, match="no run with a checkpoint"):
+        vaex.load("latest")
+    with pytest.raises(VaexError, match="which does not exist"):
+        vaex.load("nowhere")
+
+
+@pytest.mark.parametrize("rescale", ["standardize", "minmax"])
+def test_numbers_are_of_the_data_as_given(command, tmp_path, rescale):
+    """A linear-Gaussian model of rescaled data is a density of the data as given: checked against the exact one."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(400, 2)) @ rng.normal(size=(2, 3)) + 0.3 * rng.normal(size=(400, 3))) * [1, 10, 0.1] + [0, 5, -3]
+    np.savez(tmp_path / "x.npz", train=x, test=x[:100])
+    words = "data=array data.path=x.npz likelihood=gaussian likelihood.scale=0.5 encoder=linear decoder=linear latent_dim=2"
+    small = "trainer.num_steps=300 optimizer.learning_rate=0.02 trainer.log_every=100 logger=none hydra.run.dir=here"
+    done = command(*words.split(), *small.split(), f"data.rescale={rescale}")
+    assert done.code == 0, done.err
+    model, summary = vaex.load(tmp_path / "here"), summary_of(tmp_path / "here")
+    w, b = (np.asarray(model.params["decoder"]["Dense_0"][n], np.float64) for n in ("kernel", "bias"))
+    shift, scale = (np.asarray(v, np.float64) for v in (model.preparation.shift, model.preparation.scale))
+    # x = shift + scale (W^T z + b + .5 eps)
+    cov = np.diag(scale) @ (w.T @ w + 0.25 * np.eye(3)) @ np.diag(scale)
+    centred = x[:100] - (shift + scale * b)
+    maha = np.einsum("ni,ij,nj->n", centred, np.linalg.inv(cov), centred)
+    exact = -0.5 * (maha + np.linalg.slogdet(cov)[1] + 3 * np.log(2 * np.pi))
+    found = model.log_prob(x[:100], num_samples=2000)
+    # An importance-weighted estimate lies below by about chi^2 / 2K, and scatters by sqrt(chi^2 / K).
+    np.testing.assert_allclose(found, exact, atol=0.2)
+    assert np.mean(found - exact) == pytest.approx(0.0, abs=0.02)
+    assert summary["nll"] == pytest.approx(-exact.mean(), abs=0.05)
+    rows = [json.loads(line) for line in (tmp_path / "here" / "metrics.jsonl").read_text().splitlines()]
+    last = [r for r in rows if r["split"] == "test"][-1]
+    assert last["elbo"] == pytest.approx(summary["elbo"], abs=0.3)  # one draw against 500
+    assert summary["mse"] == pytest.approx(np.mean((model.reconstruct(x[:100]) - x[:100]) ** 2), rel=1e-4)
+    assert np.abs(model.sample(4000).mean(0) - (shift + scale * b)).max() < 4 * np.sqrt(np.diag(cov) / 4000).max()
+
+
+def test_bce_is_no_likelihood_and_says_so(run, train, tmp_path):
+    done = train("hydra.run.dir=here", "likelihood=bce")
+    assert "no likelihood" in done.err
+    summary = summary_of(tmp_path / "here")
+    assert summary["nll"] is summary["bits_per_dim"] is summary["data_measure"] is summary["ess"] is None
+    assert summary["elbo"] is not None
+    with pytest.raises(VaexError, match="no density"):
+        vaex.load(tmp_path / "here").log_prob(np.zeros((1, 8, 8, 1)))
+
+
+def test_mse_says_which_gaussian_it_is(train):
+    assert "alias mse, with scale sqrt(1/2)" in train("likelihood=mse").err
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "shared_gaussian", "optimal_gaussian", "diagonal_gaussian", "mse", "bce"])
+def test_every_likelihood_trains_on_grey_digits(run, likelihood):
+    summary = run("here", f"likelihood={likelihood}", "trainer.num_steps=200", "optimizer.learning_rate=0.01")
+    assert summary["status"] == "completed"
+    rows = Path("here/metrics.jsonl").read_text().splitlines()
+    tests = [json.loads(r)["objective"] for r in rows if '"test"' in r]
+    assert tests[-1] < tests[0]
+
+
+@pytest.mark.parametrize("network", ["linear", "conv"])
+def test_other_networks_train(command, network):
+    words = [w for w in SMALL if ".hidden" not in w]
+    done = command(*words, "logger=none", f"encoder={network}", f"decoder={network}")
+    assert done.code == 0, done.err
+
+
+def test_a_validation_split_is_what_is_monitored(run):
+    summary = run("here", "data.validation_fraction=0.1", "trainer.monitor=nll")
+    assert summary["monitor"]["split"] == "validation"
+    assert summary["monitor"]["value"] != summary["nll"]
+    splits = {json.loads(r)["split"] for r in Path("here/metrics.jsonl").read_text().splitlines()}
+    assert splits == {"train", "validation", "test"}
+
+
+def test_without_an_nll_the_distortion_keeps_sixteen_draws(run):
+    summary = run("here", "evaluation.nll_num_samples=0")
+    assert summary["nll"] is None
+    assert summary["nll_num_samples"] == 0
+    assert summary["elbo"] is not None
+
+
+def test_a_diverging_run_exits_1_and_keeps_its_last_good_numbers(train, tmp_path):
+    done = train("hydra.run.dir=here", "likelihood=gaussian", "optimizer=sgd", "optimizer.learning_rate=1e12")
+    assert done.code == 1
+    assert "not finite at step" in done.err
+    summary = summary_of(tmp_path / "here")
+    assert summary["status"] == "diverged"
+    assert summary["step"] < 20
+    assert vaex.load(tmp_path / "here").step == summary["step"]
+
+
+def test_a_warm_start_begins_where_the_other_run_ended(run, tmp_path):
+    first = run("first", "trainer.num_steps=200", "optimizer.learning_rate=0.01")
+    second = run("second", "trainer.init_from=first", "optimizer.learning_rate=1e-9", "trainer.num_steps=1")
+    assert second["rate"] == pytest.approx(first["rate"], rel=1e-3)
+
+
+def test_an_exception_in_a_run_leaves_its_summary(train, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("figures failed")
+
+    monkeypatch.setattr("vaex.training.figures.draw", fail)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")
+    with pytest.raises(RuntimeError, match="figures failed"):
+        train("hydra.run.dir=here")
+    summary = summary_of(tmp_path / "here")
+    assert summary["status"] == "failed"
+    assert "figures failed" in summary["message"]
+
+
+def test_precision_and_epochs(run):
+    summary = run("here", "trainer.precision=bfloat16", "trainer.num_steps=null", "trainer.num_epochs=0.5")
+    assert summary["step"] == -(-1438 * 0.5 // 16)

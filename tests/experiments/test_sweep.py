@@ -1,0 +1,104 @@
+"""Sweeps under Hydra's own launcher: the exact beta sweep, the table, and jobs that fail."""
+
+import csv
+import math
+
+import pytest
+
+from tests.experiments.conftest import SMALL
+
+# beta: (active latents, rate, E||x - x^||^2) of a linear VAE with 5 latents and decoder variance .1: reverse water-filling
+EXACT = {
+    0.25: (5, 6.78603068, 0.15981725),
+    0.5: (5, 5.05316273, 0.28481725),
+    1.0: (5, 3.32029478, 0.53481725),
+    2.0: (2, 2.06713025, 0.87441284),
+    4.0: (2, 1.37398307, 1.27441284),
+    8.0: (2, 0.68083589, 2.07441284),
+    16.0: (1, 0.02210885, 3.56797405),
+}
+
+
+def read(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def linear(file):
+    return (
+        *(f"data=array data.path={file} encoder=linear decoder=linear likelihood=gaussian latent_dim=5".split()),
+        *(f"likelihood.scale={math.sqrt(0.1)} trainer.batch_size=50 logger=none".split()),
+        *("trainer.log_every=100000 trainer.eval_every=100000 trainer.checkpoint_every=100000".split()),
+        # 500 draws of 50 points would leave a standard error of 0.5 % of the distortion
+        *("evaluation.nll_num_samples=5000 trainer.steps_per_call=1000".split()),
+        *("schedule@optimizer.learning_rate_schedule=cosine".split()),
+    )
+
+
+def check_rows(path):
+    rows = read(path)
+    for row in rows:
+        active, rate, error = EXACT[float(row["beta"])]
+        assert int(row["active_units"]) == active, row
+        assert float(row["rate"]) == pytest.approx(rate, abs=0.01 * max(rate, 0.05)), row
+        constant = 3 * math.log(2 * math.pi * 0.1)
+        assert float(row["distortion"]) - constant == pytest.approx(error / 0.2, rel=0.01), row
+    return {float(row["beta"]) for row in rows}
+
+
+def test_the_exact_beta_sweep(command, ppca_file, tmp_path):
+    betas = "objective.beta=0.25,0.5,1,2,4,8"
+    settings = ("trainer.num_steps=15000", "optimizer.learning_rate=0.05", "objective.num_samples=4")
+    done = command("-m", *linear(ppca_file), betas, *settings, "hydra.sweep.dir=sweep")
+    assert done.code == 0, done.err
+    assert check_rows(tmp_path / "sweep" / "results.csv") == set(EXACT) - {16.0}
+    # Close to its threshold a latent's rate has a flat optimum: more draws, and an average over steps.
+    settings = ("trainer.num_steps=30000", "optimizer.learning_rate=0.03", "objective.num_samples=64")
+    average = ("optimizer.b2=0.9999", "trainer.ema_decay=0.999")
+    done = command(*linear(ppca_file), "objective.beta=16", *settings, *average, "hydra.run.dir=sixteen/0")
+    assert done.code == 0, done.err
+    assert command("sweep=sixteen", name="compare").code == 0
+    assert check_rows(tmp_path / "sixteen" / "results.csv") == {16.0}
+
+
+def test_a_sweep_ends_in_its_table(command, tmp_path):
+    done = command("-m", *SMALL, "logger=none", "objective.beta=1,2", "seed=range(0,2)", "hydra.sweep.dir=sweep")
+    assert done.code == 0, done.err
+    lines = done.out.strip().splitlines()
+    header = lines[-4].split()
+    assert header == ["beta", "n", "elbo", "nll", "rate", "distortion", "mse", "active", "status"]
+    assert [line.split()[:2] for line in lines[-3:-1]] == [["1", "2"], ["2", "2"]]
+    assert lines[-1] == "sweep/results.csv"
+    rows = read(tmp_path / "sweep" / "results.csv")
+    assert [(r["objective.beta"], r["seed"], r["status"]) for r in rows] == [
+        *(("1", "0", "completed"), ("1", "1", "completed"), ("2", "0", "completed"), ("2", "1", "completed"))
+    ]
+    again = command("sweep=sweep", name="compare")
+    assert again.code == 0
+    assert again.out.strip().splitlines()[-4:] == lines[-4:]
+
+
+def test_a_failing_job_does_not_stop_the_others(command, tmp_path):
+    sgd = ("likelihood=gaussian", "optimizer=sgd", "hydra.sweep.dir=sweep", "optimizer.learning_rate=1e-4,1e12,1e-5")
+    done = command("-m", *SMALL, "logger=none", *sgd)
+    assert done.code == 1
+    assert "not finite at step" in done.err
+    assert "Traceback" not in done.err
+    rows = read(tmp_path / "sweep" / "results.csv")
+    assert [r["status"] for r in rows] == ["completed", "diverged", "completed"]
+    assert "diverged" in done.out
+
+
+def test_numbers_of_different_measures_stand_apart(command, tmp_path):
+    done = command("-m", *SMALL, "logger=none", "likelihood=bernoulli,gaussian,bce", "hydra.sweep.dir=sweep")
+    assert done.code == 0, done.err
+    assert "digits, dynamic binarization, counting measure:" in done.out
+    assert "no density (never ranked):" in done.out
+    bce = next(line for line in done.out.splitlines() if line.split()[:1] == ["bce"])
+    assert bce.split()[3] == "-"
+
+
+@pytest.mark.parametrize(("words", "message"), [(["sweep=nowhere"], "which does not exist"), ([], "no sweep under")])
+def test_comparing_nothing_is_refused(command, words, message):
+    done = command(*words, name="compare")
+    assert done.code == 1
+    assert message in done.err
