@@ -10,7 +10,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from vaex._check import VaexError, did_you_mean, whole
 
-_PARTS = ("data", "encoder", "decoder", "likelihood", "posterior", "prior", "objective", "optimizer", "trainer", "logger")
+_PARTS = (
+    "data",
+    "encoder",
+    "decoder",
+    "likelihood",
+    "posterior",
+    "prior",
+    "objective",
+    "optimizer",
+    "trainer",
+    "logger",
+)
 _VALUES = ("seed", "latent_dim", "output_dir", "evaluation", "experiment")
 _EVALUATION = ("nll_num_samples",)
 

@@ -87,7 +87,7 @@ def _exit_on(number: int, frame: object) -> NoReturn:
 
 def _fail(message: str, full_error: str | None) -> NoReturn:
     if full_error:
-        raise  # noqa: PLE0704 - called from an except clause: the user asked for the traceback
+        raise
     print(message, file=sys.stderr, flush=True)
     sys.exit(1)
 

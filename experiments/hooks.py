@@ -16,7 +16,7 @@ _CONFIGS: dict[Path, bytes] = {}  # the `.hydra` files of runs that were there b
 class Folders(Callback):
     """Notes folders before Hydra writes into them.
 
-    A sweep can end in its table however its jobs ended, and a command that is refused leaves a run's `.hydra` as it was.
+    A sweep can end in its table however its jobs ended, and a command that is refused leaves a run's `.hydra` alone.
     """
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -69,7 +69,7 @@ def about_job(hydra: Any) -> dict[str, Any]:
 
 
 def swept_keys(sweep: Path) -> set[str]:
-    """Returns the keys of a sweep with more than one value: read from its `multirun.yaml`, which every launcher leaves."""
+    """Returns the keys of a sweep with several values, read from the `multirun.yaml` that every launcher leaves."""
     config = OmegaConf.load(sweep / "multirun.yaml").hydra
     given = [f"{key}={value}" for key, value in (config.sweeper.get("params") or {}).items()]
     parsed = OverridesParser.create().parse_overrides([*given, *config.overrides.task])

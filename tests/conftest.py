@@ -1,6 +1,7 @@
 """One compilation cache for the whole suite, and data sets known in advance."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".cache" / "jax"))
 
 import jax
+from absl import logging as absl_logging
 
 from experiments.device import prepare_jax
 
 prepare_jax()
+# Hydra's logging set-up closes every handler, and absl's closes the stream it found at import: pytest's own capture.
+absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ GROUPS = {
 }
 # Public, and no choice of a config: protocols, bases, and what parts are made of.
 NOT_CHOICES = {
-    "vaex.data": {"Data", "Dataset", "Preparation", "batch_indices"},
+    "vaex.data": {"Data", "Dataset", "Preparation", "Raw", "batch_indices"},
     "vaex.likelihoods": {"Likelihood"},
     "vaex.objectives": {
         *("Context", "Draws", "Level", "Objective", "State", "Terms"),

@@ -55,7 +55,9 @@ def test_plain_data_and_back():
     assert to_dict(canonical(Gaussian(scale=0.1)))["scale"] == 0.1
 
 
-@pytest.mark.parametrize("description", [{"_target_": "os.system"}, {"_target_": "vaex.nothing.Here"}, {"_target_": "Adam"}, {"x": 1}])
+@pytest.mark.parametrize(
+    "description", [{"_target_": "os.system"}, {"_target_": "vaex.nothing.Here"}, {"_target_": "Adam"}, {"x": 1}]
+)
 def test_only_parts_are_built_from_plain_data(description):
     with pytest.raises(VaexError, match="import path of a part"):
         from_dict(description)

@@ -49,12 +49,14 @@ def latest_run(output_dir: Path) -> Path:
     """Returns the newest run's folder: the one whose last checkpoint was written last."""
     found = [*output_dir.glob("runs/*/*/checkpoint"), *output_dir.glob("sweeps/*/*/*/checkpoint")]
     if not found:
-        raise VaexError(f"no run with a checkpoint under {output_dir.resolve()}; train one: python -m experiments.train")
+        raise VaexError(
+            f"no run with a checkpoint under {output_dir.resolve()}; train one: python -m experiments.train"
+        )
     return max(found, key=lambda folder: folder.stat().st_mtime).parent
 
 
 class LoadedModel:
-    """A trained model on arrays of N examples in the data's own units; nothing here is random unless a `seed` is given."""
+    """A trained model on arrays of N examples in the data's own units; whatever draws takes a `seed`."""
 
     def __init__(self, model: VAE, params: Params, preparation: Preparation, step: int, folder: Path):
         self.model, self.params, self.preparation = model, params, preparation
@@ -89,10 +91,12 @@ class LoadedModel:
     def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N ..."]:
         """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`."""
         keys = jax.random.split(jax.random.key(seed), n)
-        return np.asarray(self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, mean=mean), keys)))
+        return np.asarray(
+            self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, mean=mean), keys))
+        )
 
     def log_prob(self, x: Data, num_samples: int = 500, seed: int = 0) -> Float[np.ndarray, " N"]:
-        """Returns log p(x) in nats per example, importance-weighted with `num_samples` draws: a lower bound in expectation.
+        """Returns log p(x) in nats per example, importance-weighted: in expectation a lower bound.
 
         It is a density of the data as given: the Jacobian of the data's rescaling is included.
 
@@ -106,14 +110,16 @@ class LoadedModel:
         likelihood.check_support(np.asarray(x), "log_prob's x")
         chunk = min(num_samples, 50)
         index = np.arange(len(x), dtype=np.int32)
-        estimate = partial(_log_prob, self.model, self.params, jax.random.key(seed), num_samples=num_samples, chunk=chunk)
+        estimate = partial(
+            _log_prob, self.model, self.params, jax.random.key(seed), num_samples=num_samples, chunk=chunk
+        )
         log_px = _in_batches(lambda pair: estimate(*pair), (index, x), size=max(1, DRAWS // chunk))
         return log_px + self.preparation.log_jacobian(self.model.event_shape)
 
     def _prepared(self, x: Data) -> np.ndarray:
         x = np.asarray(x, np.float32)
         shape = self.model.event_shape
-        if x.shape[1:] != shape and x.shape[1:] + (1,) == shape:
+        if x.shape[1:] != shape and (*x.shape[1:], 1) == shape:
             x = x[..., None]
         if x.shape[1:] != shape:
             raise VaexError(f"expected examples of shape (N, {', '.join(map(str, shape))}), got {x.shape}")
@@ -153,9 +159,10 @@ def _log_prob(model: VAE, params: Params, key: Array, index: Array, x: Array, nu
 def _in_batches(function: Callable[[Any], Any], inputs: Any, size: int = BATCH) -> Any:
     """Returns the function over a leading axis, in batches of one size (the last one padded), on the host."""
     num = len(jax.tree.leaves(inputs)[0])
-    parts = []
-    for first in range(0, num, size):
+
+    def part(first: int) -> Any:
         index = jnp.minimum(jnp.arange(first, first + min(size, num)), num - 1)
-        part = function(jax.tree.map(lambda a: a[index], inputs))
-        parts.append(jax.tree.map(lambda a: np.asarray(a)[: num - first], part))
-    return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+        done = function(jax.tree.map(lambda a: a[index], inputs))
+        return jax.tree.map(lambda a: np.asarray(a)[: num - first], done)
+
+    return jax.tree.map(lambda *a: np.concatenate(a), *[part(first) for first in range(0, num, size)])

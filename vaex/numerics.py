@@ -21,5 +21,3 @@ def logit(p: Float[Array, "*S"], margin: float = 1e-3) -> Float[Array, "*S"]:
     """Returns log p - log(1 - p) of p clipped to [margin, 1 - margin]."""
     p = jnp.clip(p, margin, 1.0 - margin)
     return jnp.log(p) - jnp.log1p(-p)
-
-

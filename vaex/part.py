@@ -7,15 +7,13 @@ equal tree structure, so what is static is said in the class, never guessed from
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
-from typing import Any, TypeVar, dataclass_transform
+from collections.abc import Iterable, Mapping
+from typing import Any, dataclass_transform
 
 import jax
 import numpy as np
 
 from vaex._check import VaexError, did_you_mean, is_number
-
-T = TypeVar("T")
 
 _NUMBERS = (float, float | None, int, int | None)
 
@@ -31,7 +29,7 @@ def leaf(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static, leaf))
-def part(cls: type[T]) -> type[T]:
+def part[T](cls: type[T]) -> type[T]:
     """Returns `cls` as a frozen dataclass registered as a pytree.
 
     Unflattening bypasses `__init__`, so that checks in `__post_init__` see the user's values and never a tracer.
@@ -63,7 +61,7 @@ def part(cls: type[T]) -> type[T]:
         values, structure = flatten(self)
         return tuple(zip(keys, values, strict=True)), structure
 
-    def unflatten(structure: tuple[Any, ...], values: tuple[Any, ...]) -> T:
+    def unflatten(structure: tuple[Any, ...], values: Iterable[Any]) -> T:
         self = object.__new__(cls)
         for name, value in (*zip(children, values, strict=True), *zip(statics, structure, strict=True)):
             object.__setattr__(self, name, value)
@@ -89,7 +87,7 @@ def _check_numbers(self: Any) -> None:
             raise VaexError(f"{type(self).__name__}.{field.name}: expected a number, got {value!r}")
 
 
-def canonical(tree: T) -> T:
+def canonical[T](tree: T) -> T:
     """Returns the part with every number as float32 (whole numbers as int32).
 
     `1`, `1.0` and `np.float32(1)` have different types under jit and would each compile a program of their own.

@@ -9,7 +9,9 @@ PRNGKey = Key[Array, ""]
 Scalar = Float[Array, ""]
 Number = Shaped[Array, ""] | Shaped[np.ndarray, ""] | np.number | float | int  # traced or not
 Event = Float[Array | np.ndarray, "*event"]  # one example
-Raw = Float[Array | np.ndarray, "..."]  # the decoder's output for one example: unconstrained, of `raw_shape(event_shape)`
+Raw = Float[
+    Array | np.ndarray, "..."
+]  # the decoder's output for one example: unconstrained, of `raw_shape(event_shape)`
 Params = dict[str, Any]
 ArrayLike = Shaped[Array, "..."] | Shaped[np.ndarray, "..."]
 

@@ -47,7 +47,9 @@ def test_kl_adds_over_dimensions_and_ignores_affine_maps(x64):
     mq, mp = rng.normal(size=(2, 5))
     sq, sp = rng.normal(size=(2, 5))
     all_at_once = kl_divergence(normal(mq, sq), normal(mp, sp))
-    one_by_one = [kl_divergence(normal(mq[i : i + 1], sq[i : i + 1]), normal(mp[i : i + 1], sp[i : i + 1]))[0] for i in range(5)]
+    one_by_one = [
+        kl_divergence(normal(mq[i : i + 1], sq[i : i + 1]), normal(mp[i : i + 1], sp[i : i + 1]))[0] for i in range(5)
+    ]
     np.testing.assert_allclose(all_at_once, one_by_one, rtol=1e-14)
     assert np.all(all_at_once >= 0)
     a, b = 3.7, -1.1  # x -> a x + b on both sides

@@ -45,7 +45,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capt
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:
             for handler in logging.getLogger().handlers[:]:
-                if isinstance(handler, logging.FileHandler):
+                if getattr(handler, "baseFilename", "").startswith(str(tmp_path)):  # the run's, not pytest's own
                     logging.getLogger().removeHandler(handler)
                     handler.close()
         out, err = capsys.readouterr()

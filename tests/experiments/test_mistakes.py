@@ -1,4 +1,4 @@
-"""Every mistake ends with exit status 1 and one message that has the line to type, before any step and without a traceback."""
+"""Every mistake ends, before any step, with exit status 1 and one message that has the line to type; no traceback."""
 
 import json
 

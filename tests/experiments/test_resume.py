@@ -17,10 +17,18 @@ from safetensors.numpy import load_file
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 4000
 ARGS = [
-    *("'encoder.hidden=[32]' 'decoder.hidden=[32]' trainer.ema_decay=0.99 trainer.log_every=50 logger=wandb".split()),
+    *(
+        [
+            "'encoder.hidden=[32]'",
+            "'decoder.hidden=[32]'",
+            "trainer.ema_decay=0.99",
+            "trainer.log_every=50",
+            "logger=wandb",
+        ]
+    ),
     *(f"trainer.num_steps={STEPS} trainer.eval_every=1000 trainer.checkpoint_every=300".split()),
-    *("trainer.steps_per_call=10 evaluation.nll_num_samples=20 schedule@objective.beta_schedule=linear".split()),
-    *("optimizer=adamw schedule@optimizer.learning_rate_schedule=cosine".split()),
+    *(["trainer.steps_per_call=10", "evaluation.nll_num_samples=20", "schedule@objective.beta_schedule=linear"]),
+    *(["optimizer=adamw", "schedule@optimizer.learning_rate_schedule=cosine"]),
 ]
 
 

@@ -12,7 +12,20 @@ from tests.experiments.conftest import SMALL
 from vaex import VaexError
 
 SUMMARY = {
-    *("status", "message", "step", "seed", "beta", "elbo", "elbo_se", "rate", "distortion", "objective", "nll", "nll_se"),
+    *(
+        "status",
+        "message",
+        "step",
+        "seed",
+        "beta",
+        "elbo",
+        "elbo_se",
+        "rate",
+        "distortion",
+        "objective",
+        "nll",
+        "nll_se",
+    ),
     *("nll_num_samples", "ess", "mse", "bits_per_dim", "active_units", "likelihood", "data_measure", "num_test"),
     *("num_parameters", "train_seconds", "compile_seconds", "steps_per_second", "config_overrides", "monitor"),
 }
@@ -98,9 +111,15 @@ def test_the_loaded_model_agrees_with_the_summary(run, tmp_path, monkeypatch):
 def test_numbers_are_of_the_data_as_given(command, tmp_path, rescale):
     """A linear-Gaussian model of rescaled data is a density of the data as given: checked against the exact one."""
     rng = np.random.default_rng(0)
-    x = (rng.normal(size=(400, 2)) @ rng.normal(size=(2, 3)) + 0.3 * rng.normal(size=(400, 3))) * [1, 10, 0.1] + [0, 5, -3]
+    x = (rng.normal(size=(400, 2)) @ rng.normal(size=(2, 3)) + 0.3 * rng.normal(size=(400, 3))) * [1, 10, 0.1] + [
+        0,
+        5,
+        -3,
+    ]
     np.savez(tmp_path / "x.npz", train=x, test=x[:100])
-    words = "data=array data.path=x.npz likelihood=gaussian likelihood.scale=0.5 encoder=linear decoder=linear latent_dim=2"
+    words = (
+        "data=array data.path=x.npz likelihood=gaussian likelihood.scale=0.5 encoder=linear decoder=linear latent_dim=2"
+    )
     small = "trainer.num_steps=300 optimizer.learning_rate=0.02 trainer.log_every=100 logger=none hydra.run.dir=here"
     done = command(*words.split(), *small.split(), f"data.rescale={rescale}")
     assert done.code == 0, done.err
@@ -138,7 +157,9 @@ def test_mse_says_which_gaussian_it_is(train):
     assert "alias mse, with scale sqrt(1/2)" in train("likelihood=mse").err
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "shared_gaussian", "optimal_gaussian", "diagonal_gaussian", "mse", "bce"])
+@pytest.mark.parametrize(
+    "likelihood", ["gaussian", "shared_gaussian", "optimal_gaussian", "diagonal_gaussian", "mse", "bce"]
+)
 def test_every_likelihood_trains_on_grey_digits(run, likelihood):
     summary = run("here", f"likelihood={likelihood}", "trainer.num_steps=200", "optimizer.learning_rate=0.01")
     assert summary["status"] == "completed"

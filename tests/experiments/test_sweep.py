@@ -7,7 +7,7 @@ import pytest
 
 from tests.experiments.conftest import SMALL
 
-# beta: (active latents, rate, E||x - x^||^2) of a linear VAE with 5 latents and decoder variance .1: reverse water-filling
+# beta: (active latents, rate, E||x - x^||^2), by reverse water-filling: 5 latents, decoder variance .1
 EXACT = {
     0.25: (5, 6.78603068, 0.15981725),
     0.5: (5, 5.05316273, 0.28481725),
@@ -27,10 +27,10 @@ def linear(file):
     return (
         *(f"data=array data.path={file} encoder=linear decoder=linear likelihood=gaussian latent_dim=5".split()),
         *(f"likelihood.scale={math.sqrt(0.1)} trainer.batch_size=50 logger=none".split()),
-        *("trainer.log_every=100000 trainer.eval_every=100000 trainer.checkpoint_every=100000".split()),
+        *(["trainer.log_every=100000", "trainer.eval_every=100000", "trainer.checkpoint_every=100000"]),
         # 500 draws of 50 points would leave a standard error of 0.5 % of the distortion
-        *("evaluation.nll_num_samples=5000 trainer.steps_per_call=1000".split()),
-        *("schedule@optimizer.learning_rate_schedule=cosine".split()),
+        *(["evaluation.nll_num_samples=5000", "trainer.steps_per_call=1000"]),
+        *(["schedule@optimizer.learning_rate_schedule=cosine"]),
     )
 
 

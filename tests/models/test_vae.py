@@ -23,6 +23,7 @@ NETWORKS = [
     (encoders.Linear(), decoders.Linear(), (5,)),
     (encoders.Conv((4, 4, 4, 4), hidden=8), decoders.Conv((4, 4, 4, 4), hidden=8), (13, 10, 3)),
 ]
+PRECISIONS = ("float32", "bfloat16")
 ALL = pytest.mark.parametrize(("encoder", "decoder", "shape"), NETWORKS)
 
 
@@ -77,7 +78,7 @@ def test_number_of_parameters_is_the_textbook_one():
     burda = count(encoders.MLP((200, 200)), decoders.MLP((200, 200)), 50, (28, 28, 1))
     dense = lambda *widths: sum(a * b + b for a, b in itertools.pairwise(widths))  # noqa: E731
     assert burda == dense(784, 200, 200, 100) + dense(50, 200, 200, 784)
-    # Locatello et al. 2019: 4 x 4 kernels of stride 2 with 32, 32, 64, 64 channels and a Dense layer of 256, 64 x 64 x 1
+    # Locatello et al. 2019: kernels of 4 x 4 and stride 2 with 32, 32, 64, 64 channels, a Dense layer of 256
     conv = 16 * (1 * 32 + 32 * 32 + 32 * 64 + 64 * 64) + 192 + dense(1024, 256, 20)
     deconv = dense(10, 256, 1024) + 16 * (64 * 64 + 64 * 32 + 32 * 32 + 32 * 1) + 64 + 32 + 32 + 1
     assert count(encoders.Conv(), decoders.Conv(), 10, (64, 64, 1)) == conv + deconv
@@ -103,12 +104,17 @@ def test_jit_changes_nothing():
 
 
 def test_bfloat16_networks_keep_float32_densities():
-    models = [VAE(encoders.MLP((32,)), decoders.MLP((32,)), Bernoulli(), 4, (64,), precision=p) for p in ("float32", "bfloat16")]
+    models = [
+        VAE(encoders.MLP((32,)), decoders.MLP((32,)), Bernoulli(), 4, (64,), precision=p)
+        for p in ("float32", "bfloat16")
+    ]
     params = models[0].init(jax.random.key(0), stats((64,)))
     x = (jnp.arange(64) % 3 == 0).astype(jnp.float32)
     full, half = (m.apply(params, jax.random.key(1), x) for m in models)
     assert half.log_px.dtype == half.levels[0].kl.dtype == jnp.float32
-    assert float(half.log_px[0]) == pytest.approx(float(full.log_px[0]), rel=0.02)  # bfloat16 has 8 bits: 0.4 % a product
+    assert float(half.log_px[0]) == pytest.approx(
+        float(full.log_px[0]), rel=0.02
+    )  # bfloat16 has 8 bits: 0.4 % a product
     assert float(half.log_px[0]) != float(full.log_px[0])
 
 

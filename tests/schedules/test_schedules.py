@@ -65,12 +65,17 @@ def test_lengths_are_traced_and_never_compile_again(ramp):
 
 
 def test_too_long_names_the_lines_to_type():
-    with pytest.raises(VaexError, match=r"objective\.beta_schedule\.steps=500 is longer than training \(200 steps\).*trainer\.num_steps=500"):
+    with pytest.raises(
+        VaexError,
+        match=r"objective\.beta_schedule\.steps=500 is longer than training \(200 steps\).*trainer\.num_steps=500",
+    ):
         Linear(steps=500).check("objective.beta_schedule", 200)
     Linear(steps=200).check("objective.beta_schedule", 200)
 
 
-@pytest.mark.parametrize("settings", [{"fraction": 0.0}, {"fraction": 1.5}, {"steps": 0.5}, {"fraction": 0.5, "steps": 10}, {"steps": "ten"}])
+@pytest.mark.parametrize(
+    "settings", [{"fraction": 0.0}, {"fraction": 1.5}, {"steps": 0.5}, {"fraction": 0.5, "steps": 10}, {"steps": "ten"}]
+)
 def test_a_length_that_means_nothing_or_two_things_is_refused(settings):
     with pytest.raises(VaexError):
         Linear(**settings)

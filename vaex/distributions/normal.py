@@ -44,7 +44,7 @@ class Normal:
         eps = jax.random.normal(key, self.loc.shape, self.loc.dtype)
         # log q(z) = -1/2 eps^2 - log s - 1/2 log 2 pi, summed; from eps, since (z - mu)/s would lose digits
         log_q = jnp.sum(-0.5 * jnp.square(eps) - self.log_scale - 0.5 * LOG_2PI, axis=-1)
-        return self.loc + jnp.exp(self.log_scale) * eps, log_q
+        return jnp.asarray(self.loc + jnp.exp(self.log_scale) * eps), log_q
 
     def log_prob(self, z: Float[Array, " Z"]) -> Scalar:
         """Returns log p(z) in nats, summed over Z."""

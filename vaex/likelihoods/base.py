@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -47,7 +48,7 @@ class Likelihood(ABC):
         """Returns what the log says of this likelihood, with whatever a reader could mistake."""
         return self.name
 
-    # Parts whose parameters are a statistic of the data (an analytic scale) define these three; the rest inherit "none".
+    # Parts whose parameters are a statistic of the data (an analytic scale) define these three.
 
     def statistic(self, params: Params, raw: Raw, x: Event) -> Any:
         """Returns what one example adds to the data's statistic; `()` where the parameters do not depend on one."""
@@ -78,6 +79,11 @@ class Likelihood(ABC):
                 f"likelihood={self.name} expects {expected}, but {where} holds {bad.flat[0]:.6g} "
                 f"({bad.size} of {np.size(x)} values do not fit); {fix}"
             )
+
+
+def flat(x: Event | Raw) -> Float[Array, " D"]:
+    """Returns the event as one axis: over H x W x 1 a CPU's loops would run along the axis of length one."""
+    return jnp.reshape(jnp.asarray(x), -1)
 
 
 _SUPPORTS = {

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vaex.likelihoods.base import Likelihood
+from vaex.likelihoods.base import Likelihood, flat
 from vaex.numerics import logit
 from vaex.part import part
 from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
@@ -28,6 +28,7 @@ class Bernoulli(Likelihood):
         """Returns sum log p(x | l), in nats."""
         del params
         # x = 1: log sigmoid(l) = -softplus(-l);  x = 0: -softplus(l).  One softplus of (1 - 2x) l, exact at any logit.
+        x, raw = flat(x), flat(raw)
         return -jnp.sum(jax.nn.softplus((1.0 - 2.0 * x) * raw))
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
@@ -45,8 +46,8 @@ class Bernoulli(Likelihood):
 class Bce(Likelihood):
     """The cross-entropy of grey values in [0, 1], as in the usual tutorials: a loss, and no likelihood.
 
-    -x log sigmoid(l) - (1 - x) log(1 - sigmoid(l)) is not normalised over [0, 1] (Loaiza-Ganem and Cunningham 2019), and
-    its minimum is the entropy of x rather than 0; so nothing made of it is a density, or may be ranked against one.
+    -x log sigmoid(l) - (1 - x) log(1 - sigmoid(l)) is not normalised over [0, 1] (Loaiza-Ganem and Cunningham 2019),
+    and its minimum is the entropy of x rather than 0: nothing made of it is a density, or may be ranked against one.
     """
 
     name: ClassVar[str] = "bce"
@@ -62,6 +63,7 @@ class Bce(Likelihood):
         """Returns minus the cross-entropy, summed over the event."""
         del params
         # x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l)
+        x, raw = flat(x), flat(raw)
         return jnp.sum(x * raw - jax.nn.softplus(raw))
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
@@ -77,7 +79,7 @@ class Bce(Likelihood):
     def describe(self) -> str:
         """Returns the warning that this is no likelihood."""
         return (
-            "bce: cross-entropy on [0, 1], which is no likelihood on grey values: elbo is minus the loss at beta 1, and "
-            "nll, bits_per_dim and data_measure are null (likelihood=bernoulli with data.binarize, or "
+            "bce: cross-entropy on [0, 1], which is no likelihood on grey values: elbo is minus the loss at beta 1, "
+            "and nll, bits_per_dim and data_measure are null (likelihood=bernoulli with data.binarize, or "
             "likelihood=gaussian, is one)"
         )

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from vaex import _check
 from vaex.distributions import normal_log_density
-from vaex.likelihoods.base import Likelihood
+from vaex.likelihoods.base import Likelihood, flat
 from vaex.numerics import soft_clip
 from vaex.part import part
 from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
@@ -18,7 +18,7 @@ _FLOOR = 1e-3  # of a standard deviation that starts a learned scale: constant d
 
 
 def _noisy(key: PRNGKey, loc: Raw, log_scale: Float[Array, "..."]) -> Float[Array, "*event"]:
-    return loc + jnp.exp(log_scale) * jax.random.normal(key, loc.shape, loc.dtype)
+    return jnp.asarray(loc + jnp.exp(log_scale) * jax.random.normal(key, loc.shape, loc.dtype))
 
 
 class _Located(Likelihood):
@@ -37,12 +37,12 @@ class _Located(Likelihood):
 
     def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns sum log N(x; raw, s^2), in nats."""
-        return jnp.sum(normal_log_density(x, raw, self.log_scale(params)))
+        return jnp.sum(normal_log_density(flat(x), flat(raw), self.log_scale(params)))
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns the raw output."""
         del params
-        return raw
+        return jnp.asarray(raw)
 
     def sample(self, params: Params, key: PRNGKey, raw: Raw) -> Float[Array, "*event"]:
         """Returns the mean plus noise."""
@@ -73,7 +73,7 @@ class Gaussian(_Located):
 
 
 def mse() -> Gaussian:
-    """Returns the Gaussian with scale sqrt(1/2): -log p is the summed squared error, plus the constant that makes it one."""
+    """Returns the Gaussian with scale sqrt(1/2): -log p is the summed squared error plus a constant."""
     return Gaussian(scale=math.sqrt(0.5))
 
 
@@ -95,7 +95,7 @@ class SharedGaussian(_Located):
 
 @part
 class OptimalGaussian(_Located):
-    """The scale that maximises the likelihood, in closed form (Rybkin et al. 2021, Eq. 10): s^2 = MSE.
+    """The scale that maximises the likelihood, in closed form (Rybkin et al. 2021): s^2 = MSE.
 
     In training it is that of the batch; for evaluation it is frozen at the training set's value, or a test number would
     depend on the batch size.
@@ -114,7 +114,7 @@ class OptimalGaussian(_Located):
     def statistic(self, params: Params, raw: Raw, x: Event) -> Any:
         """Returns the squared error and the number of values behind it."""
         del params
-        return jnp.sum(jnp.square(x - raw)), jnp.float32(x.size)
+        return jnp.sum(jnp.square(flat(x) - flat(raw))), jnp.float32(x.size)
 
     def with_statistic(self, params: Params, total: Any) -> Params:
         """Returns log s = 1/2 log(SSE / n)."""
@@ -149,14 +149,14 @@ class DiagonalGaussian(Likelihood):
     def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns sum log N(x; mu, s^2), in nats."""
         del params
-        return jnp.sum(normal_log_density(x, raw[..., 0], soft_clip(raw[..., 1])))
+        return jnp.sum(normal_log_density(flat(x), flat(raw[..., 0]), soft_clip(flat(raw[..., 1]))))
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns mu."""
         del params
-        return raw[..., 0]
+        return jnp.asarray(raw)[..., 0]
 
     def sample(self, params: Params, key: PRNGKey, raw: Raw) -> Float[Array, "*event"]:
         """Returns mu + s eps."""
         del params
-        return _noisy(key, raw[..., 0], soft_clip(raw[..., 1]))
+        return _noisy(key, raw[..., 0], soft_clip(jnp.asarray(raw)[..., 1]))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any, ClassVar, SupportsFloat
 
 from vaex.loggers.base import RunInfo
 
@@ -16,7 +16,7 @@ from vaex.loggers.base import RunInfo
 class Jsonl:
     """Lines `{"step": 100, "split": "train", "loss": 31.2, ...}` in the run's folder; floats are finite or null."""
 
-    filename: str = "metrics.jsonl"
+    filename: ClassVar[str] = "metrics.jsonl"
 
     def open(self, run: RunInfo) -> "JsonlLog":
         """Returns a log that begins afresh, or after the checkpoint's step when the run was resumed."""

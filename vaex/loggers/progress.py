@@ -23,10 +23,11 @@ class Progress:
         total: the run's last step.
         label: what is in progress, such as `beta=4 seed=1`; may be empty.
         start: the step it begins at, above 0 for a resumed run.
+        unit: what a step is, such as `example` in an evaluation.
     """
 
-    def __init__(self, total: int, label: str = "", start: int = 0) -> None:
-        self.total, self.label, self.start = total, label, start
+    def __init__(self, total: int, label: str = "", start: int = 0, unit: str = "step") -> None:
+        self.total, self.label, self.start, self.unit = total, label, start, unit
         self._step = start
         self._elbo: SupportsFloat | None = None
         self._marks: deque[tuple[float, int]] = deque(maxlen=40)  # (time, step): the last 10 seconds or so
@@ -76,7 +77,7 @@ class Progress:
     def fields(self) -> Iterator[str]:
         """Yields what is known by now, in the order it is shown."""
         if self.rate is not None:
-            yield f"{self.rate:.1f} steps/s"
+            yield f"{self.rate:.1f} {self.unit}s/s"
         if self._elbo is not None:
             yield f"elbo {float(self._elbo):.2f} nats"
         if self.rate is not None:
@@ -109,7 +110,7 @@ class _Lines:
     def _say(self) -> None:
         self._said = self._of._step
         where = f"{self._of.label}  " if self._of.label else ""
-        LOG.info("%s", "  ".join([f"{where}step {self._of._step}/{self._of.total}", *self._of.fields()]))
+        LOG.info("%s", "  ".join([f"{where}{self._of.unit} {self._of._step}/{self._of.total}", *self._of.fields()]))
 
 
 class _Bar:

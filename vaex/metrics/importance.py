@@ -43,8 +43,8 @@ def importance_estimate(
     Args:
         model: the model.
         params: its parameters.
-        key: of the whole evaluation; sample k of example i uses fold_in(fold_in(key, i), k), so that no number depends on
-            batch or chunk.
+        key: of the whole evaluation; sample k of example i uses fold_in(fold_in(key, i), k), so that no number
+            depends on batch or chunk.
         index: i, the example's place in its split.
         x: the example.
         num_samples: K.

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vaex.metrics.importance import Estimate
 
@@ -18,7 +19,7 @@ def bits_per_dim(nll: float, num_dims: int) -> float:
     return nll / (num_dims * math.log(2.0))
 
 
-def mean_and_se(values: np.ndarray) -> tuple[float, float | None]:
+def mean_and_se(values: ArrayLike) -> tuple[float, float | None]:
     """Returns the mean and its standard error over examples; None with fewer than two."""
     values = np.asarray(values, np.float64)
     se = float(np.std(values, ddof=1) / math.sqrt(values.size)) if values.size > 1 else None

@@ -57,6 +57,8 @@ def starting_at(bias: Float[Array, "..."] | None) -> Callable[..., Array]:
 
     def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         del key
-        return jnp.zeros(shape, dtype) if bias is None else jnp.reshape(jax.lax.stop_gradient(bias), shape).astype(dtype)
+        return (
+            jnp.zeros(shape, dtype) if bias is None else jnp.reshape(jax.lax.stop_gradient(bias), shape).astype(dtype)
+        )
 
     return init

@@ -1,6 +1,6 @@
 """The variational autoencoder: an encoder, a posterior, a prior, a decoder and a likelihood."""
 
-import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -43,8 +43,8 @@ class VAE:
                 hash(module)
             except TypeError:
                 raise VaexError(
-                    f"{role}: expected a module whose fields are names, numbers and tuples, got one that does not hash: "
-                    f"{module!r}; write its lists as tuples"
+                    f"{role}: expected a module whose fields are names, numbers and tuples, got one that does not "
+                    f"hash: {module!r}; write its lists as tuples"
                 ) from None
 
     @property
@@ -96,17 +96,20 @@ class VAE:
             q: q(z|x).
             keys: one a draw.
             x: one example.
-            weight: in training, the example's weight in the batch (the axis `batch` must exist); None in evaluation, where
-                nothing may depend on the batch.
+            weight: in training, the example's weight in the batch (the axis `batch` must exist); None in evaluation,
+                where nothing may depend on the batch.
         """
-        z, log_qz = jax.vmap(q.sample_and_log_prob)(keys)  # [K, Z], [K]
-        raw = jax.vmap(lambda z: self.decode(params, z))(z)  # [K, ...]
+
+        def one(key: PRNGKey) -> tuple[Array, Array, Array, Array]:
+            z, log_qz = q.sample_and_log_prob(key)
+            return z, log_qz, prior.log_prob(z), self.decode(params, z)
+
+        z, log_qz, log_pz, raw = _over_samples(one, keys)  # [K, Z], [K], [K], [K, ...]
         own = params["likelihood"]
         own = own if weight is None else self.likelihood.at_batch(own, raw, x, weight)
-        log_px = jax.vmap(lambda r: self.likelihood.log_prob(own, r, x))(raw)
+        log_px = _over_samples(lambda r: self.likelihood.log_prob(own, r, x), raw)
         kl = kl_divergence(q, prior)
-        level = Level(z, log_qz, jax.vmap(prior.log_prob)(z), q, None if kl is None else kl[None])
-        return Draws((level,), log_px)
+        return Draws((Level(z, log_qz, log_pz, q, None if kl is None else kl[None]),), log_px)
 
     def apply(self, params: Params, key: PRNGKey, x: Event, num_samples: int = 1) -> Draws:
         """Returns `num_samples` draws for one example: prior, posterior and draws in one call."""
@@ -121,11 +124,15 @@ class VAE:
         """Returns E[x | z]."""
         return self.likelihood.mean(params["likelihood"], self.decode(params, z))
 
-    def _apply(self, module: nn.Module, params: Params, x: Array, *args: Any) -> Array:
+    def _apply(self, module: nn.Module, params: Params, x: Event, *args: Any) -> Array:
         if self.precision != "float32":
             params, x = jax.tree.map(lambda a: a.astype(self.precision), (params, x))
         return module.apply({"params": params}, x, *args).astype(jnp.float32)  # type: ignore[union-attr]
 
-    def replace(self, **changes: Any) -> "VAE":
-        """Returns a copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+
+def _over_samples(function: Callable[[Any], Any], samples: Any) -> Any:
+    """Returns the function over the leading axis K."""
+    if len(samples) > 1:
+        return jax.vmap(function)(samples)
+    # With an axis of one sample beside the batch's, XLA transposes every activation for a weight's gradient.
+    return jax.tree.map(lambda a: jnp.expand_dims(a, 0), function(samples[0]))

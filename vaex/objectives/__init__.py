@@ -14,4 +14,16 @@ from vaex.objectives.base import (
 )
 from vaex.objectives.elbo import ELBO
 
-__all__ = ["ELBO", "Context", "Draws", "Level", "Objective", "State", "Terms", "distortion", "exact_rate", "sampled_rate", "weighted_mean"]
+__all__ = [
+    "ELBO",
+    "Context",
+    "Draws",
+    "Level",
+    "Objective",
+    "State",
+    "Terms",
+    "distortion",
+    "exact_rate",
+    "sampled_rate",
+    "weighted_mean",
+]

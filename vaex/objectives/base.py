@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from vaex.distributions import Distribution
-from vaex.typing import PRNGKey, Scalar
+from vaex.typing import Number, PRNGKey, Scalar
 
 State = Any
 Terms = dict[str, Scalar]
@@ -32,12 +33,12 @@ class Draws(NamedTuple):
 class Context(NamedTuple):
     """What an objective may know beside the draws."""
 
-    step: Scalar
+    step: Number
     num_steps: int
     key: PRNGKey
     prior: Distribution
     num_train: int
-    weights: Float[Array, " B"]  # 1 for an example, 0 for padding
+    weights: Float[Array | np.ndarray, " B"]  # 1 for an example, 0 for padding
 
 
 @runtime_checkable
@@ -65,7 +66,7 @@ class Objective(Protocol):
         ...
 
 
-def weighted_mean(values: Float[Array, " B"], weights: Float[Array, " B"]) -> Scalar:
+def weighted_mean(values: Float[Array, " B"], weights: Float[Array | np.ndarray, " B"]) -> Scalar:
     """Returns the mean over the examples that are no padding."""
     return jnp.sum(values * weights) / jnp.sum(weights)
 

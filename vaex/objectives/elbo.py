@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jaxtyping import Array, Float
+
 from vaex import _check
 from vaex._check import VaexError
 from vaex.objectives.base import Context, Draws, State, Terms, distortion, exact_rate, sampled_rate, weighted_mean
@@ -14,8 +16,8 @@ from vaex.typing import Scalar
 class ELBO:
     """loss = distortion + beta s(t) rate: the negative ELBO at beta = 1, beta-VAE otherwise.
 
-    `beta` multiplies the KL in nats summed over the latents, against a log-likelihood summed over the event: no mean over
-    pixels, latents or anything else hides in it.
+    `beta` multiplies the KL in nats summed over the latents, against a log-likelihood summed over the event: no mean
+    over pixels, latents or anything else hides in it.
 
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, Eq. 10 (`kl=analytic`) and Eq. 6 (`kl=sampled`).
@@ -41,17 +43,29 @@ class ELBO:
                 f"{type(model.posterior).__name__} and {type(model.prior).__name__}; use objective.kl=sampled"
             )
 
+    def _rate(self, draws: Draws) -> Float[Array, " B"]:
+        rate = sampled_rate(draws) if self.kl == "sampled" else exact_rate(draws)
+        if rate is None:
+            raise VaexError("objective.kl=analytic: these draws hold no closed-form KL; use objective.kl=sampled")
+        return rate
+
     def init(self) -> State:
         """Returns no state."""
         return ()
 
     def __call__(self, draws: Draws, state: State, ctx: Context) -> tuple[Scalar, State, Terms]:
         """Returns distortion + beta s(t) rate, in nats per datum, and its terms."""
-        per_example = exact_rate(draws) if self.kl == "analytic" else sampled_rate(draws)
-        rate = weighted_mean(per_example, ctx.weights)
+        rate = weighted_mean(self._rate(draws), ctx.weights)
         dist = weighted_mean(distortion(draws), ctx.weights)
         beta = self.beta * self.beta_schedule.rising(ctx.step, ctx.num_steps)
         loss = dist + beta * rate  # what this step minimises
         target = dist + self.beta * rate  # what the last step minimises
-        terms = {"loss": loss, "objective": target, "elbo": -(dist + rate), "rate": rate, "distortion": dist, "beta": beta}
+        terms = {
+            "loss": loss,
+            "objective": target,
+            "elbo": -(dist + rate),
+            "rate": rate,
+            "distortion": dist,
+            "beta": beta,
+        }
         return loss, state, terms

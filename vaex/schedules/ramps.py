@@ -45,7 +45,7 @@ class Sigmoid(Ramp):
 
 @part
 class Cyclical(Ramp):
-    """Cycles that each rise over a part of their length and stay at 1 for the rest (Fu et al. 2019, Eq. 6)."""
+    """Cycles that each rise over a part of their length and stay at 1 for the rest (Fu et al. 2019)."""
 
     cycles: float = 4.0
     rise: float = 0.5  # the part of a cycle spent rising

@@ -27,7 +27,9 @@ def read_sweep(sweep: Path) -> list[Result]:
         raise VaexError(f"expected the folder of a sweep, got {sweep}, which does not exist")
     folders = sorted(sweep.glob("*/summary.json"), key=lambda path: (len(path.parent.name), path.parent.name))
     if not folders:
-        raise VaexError(f"{sweep} holds no summary.json in any folder; expected a sweep's folder, such as outputs/sweeps/...")
+        raise VaexError(
+            f"{sweep} holds no summary.json in any folder; expected a sweep's folder, such as outputs/sweeps/..."
+        )
     results = []
     for path in folders:
         summary = read_json(path)

@@ -39,8 +39,8 @@ def latest_sweep(output_dir: Path) -> Path:
 def table(results: list[Result]) -> str:
     """Returns a text table: the swept keys but the seed, then means over seeds +- their standard deviation.
 
-    Numbers are nats per datum on the test split; settings whose `data_measure` differs stand in tables of their own, since
-    their numbers cannot be ranked together.
+    Numbers are nats per datum on the test split; settings whose `data_measure` differs stand in tables of their own,
+    since their numbers cannot be ranked together.
     """
     measures = list(dict.fromkeys(result.summary.get("data_measure") for result in results))
     parts = []
@@ -74,7 +74,7 @@ def _spread(values: list[float | None], digits: int = 4) -> str:
     if not known:
         return "-"
     mean = np.mean(known)
-    places = max(0, digits - 1 - int(np.floor(np.log10(max(abs(mean), 1e-3))))) if digits > 1 else 1
+    places = max(0, digits - 1 - int(np.floor(np.log10(max(abs(mean), 0.1))))) if digits > 1 else 1
     spread = f" +- {np.std(known, ddof=1):.{places}f}" if len(known) > 1 else ""
     return f"{mean:.{places}f}{spread}"
 

@@ -7,7 +7,7 @@ with metadata is complete.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,7 +15,6 @@ import numpy as np
 from vaex._check import VaexError
 from vaex.training.files import read_json, write_bytes, write_json
 
-T = TypeVar("T")
 _KEPT = 2
 
 
@@ -34,7 +33,7 @@ def to_arrays(tree: Any) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path): np.require(leaf, requirements="C") for path, leaf in leaves}
 
 
-def from_arrays(like: T, arrays: Mapping[str, np.ndarray], where: str) -> T:
+def from_arrays[T](like: T, arrays: Mapping[str, np.ndarray], where: str) -> T:
     """Returns a tree of the structure of `like`, filled by path.
 
     Raises:

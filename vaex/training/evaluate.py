@@ -20,7 +20,9 @@ from vaex.training.recipe import Recipe
 from vaex.typing import Number, Params, PRNGKey, Scalar
 
 BATCH = 500  # examples a device call, of cheap passes
-DRAWS = 5000  # decoded at once, in importance-weighted estimates: what fits into a CPU's cache; memory does not grow with K
+DRAWS = (
+    5000  # decoded at once, in importance-weighted estimates: what fits into a CPU's cache; memory does not grow with K
+)
 
 
 class Stopped(Exception):
@@ -124,16 +126,13 @@ def estimate_split(
     chunk = min(num_samples, 50)
     size = min(len(split), max(1, DRAWS // chunk))
     parts = []
-    for index, weights in _batches(len(split), size):
+    for index, _ in _batches(len(split), size):
         if should_stop():
             raise Stopped
-        done = _estimate_batch(
-            model, preparation, params, key, split, index, num_samples=num_samples, chunk=chunk
-        )
-        keep = int(weights.sum())
-        parts.append(jax.tree.map(lambda a: np.asarray(a)[:keep], done))
-        on_batch(int(index[keep - 1]) + 1)
-    return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+        done = _estimate_batch(model, preparation, params, key, split, index, num_samples=num_samples, chunk=chunk)
+        parts.append(jax.device_get(done))
+        on_batch(min(int(index[0]) + size, len(split)))
+    return jax.tree.map(lambda *a: np.concatenate(a)[: len(split)], *parts)
 
 
 @jax.jit
@@ -158,7 +157,7 @@ def _statistic_batch(
 def calibrate(
     model: VAE, preparation: Preparation, params: Params, key: PRNGKey, train: Shaped[Array, "N *event"]
 ) -> Params:
-    """Returns the parameters with those of the likelihood that are a statistic of the training set frozen at its value."""
+    """Returns the parameters, with those of the likelihood that are a statistic of the data at the training set's."""
     own = params["likelihood"]
     shape = jax.eval_shape(
         lambda p, z: model.likelihood.statistic(p["likelihood"], model.decode(p, z), jnp.zeros(model.event_shape)),

@@ -1,4 +1,4 @@
-"""Image grids of a model, in the data's own units: by PIL, which takes milliseconds where a plot takes tenths of seconds."""
+"""Image grids of a model, in the data's own units: by PIL, in milliseconds where a plot takes tenths of seconds."""
 
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ CELL = 32  # pixels that a cell has at least on each side
 @partial(jax.jit, static_argnames="num")
 def _grids(
     model: VAE, preparation: Preparation, params: Params, key: PRNGKey, stored: Shaped[Array, "N *event"], num: int
-) -> dict[str, Float[Array, "rows columns *event"]]:
+) -> dict[str, Any]:
     generate = jax.vmap(lambda z: preparation.inverse(model.generate(params, z)))
     x = preparation(stored)
     prior = model.prior_of(params)
@@ -43,8 +43,8 @@ def draw(
 ) -> dict[str, Path]:
     """Writes the PNGs and returns their paths by name.
 
-    `reconstructions`: test images above their mean reconstructions, the first ones, without picking. `samples`: means of
-    p(x|z) at draws from the prior. `traversal`: a row a latent, from -3 to 3, the others at the first image's code.
+    `reconstructions`: the first test images, unpicked, above their mean reconstructions. `samples`: means of p(x|z) at
+    draws from the prior. `traversal`: a row a latent, from -3 to 3, the others at the first image's code.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stored = np.asarray(test[: 2 * COLUMNS])

@@ -13,11 +13,11 @@ from vaex._check import VaexError
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file that a crash leaves whole, old or new."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

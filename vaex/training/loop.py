@@ -16,6 +16,7 @@ from vaex.training.step import TrainState, init_state, run_steps
 from vaex.training.streams import stream
 
 _FIRST = ("loss", "elbo", "rate", "distortion", "beta")  # in the order a reader looks for them
+_JACOBIAN = {"loss": -1.0, "objective": -1.0, "distortion": -1.0, "elbo": 1.0}  # how often a term holds log p(x)
 Row = tuple[int, str, dict[str, float]]  # step, split, values in nats per datum
 
 
@@ -79,91 +80,108 @@ def fit(
     A state at step t does not depend on where calls begin and end.
     """
     hooks = hooks or Hooks()
-    recipe = canonical(recipe)
-    clock = _Clock(hooks.seconds)
-    with clock("compile"):
-        train = jax.device_put(data.train)
-        splits = {n: jax.device_put(s) for n, s in (("validation", data.validation), ("test", data.test)) if s is not None}
-        state = init_state(recipe, data.stats) if state is None else jax.device_put(state)
-        size = steps_per_call or default_steps_per_call(recipe, state)
-        seed, preparation = np.int32(data.seed), canonical(data.preparation)
+    run = _Run(canonical(recipe), data, hooks)
+    with run.clock("compile"):
+        begin: TrainState = init_state(run.recipe, data.stats) if state is None else jax.device_put(state)
+        size = steps_per_call or default_steps_per_call(run.recipe, begin)
+        first = int(begin.step)
+        now, _ = jax.block_until_ready(run.call(begin, first, 0, size))
 
-        def call(state: TrainState, start: int, count: int) -> tuple[TrainState, dict[str, Any]]:
-            indices = batch_indices(data.seed, len(data.train), recipe.batch_size, start, size)
-            return run_steps(recipe, preparation, seed, train, state, indices, np.int32(count))
+    every = tuple(e for e in (recipe.eval_every, checkpoint_every) if e)
+    pending: tuple[int, int, dict[str, Any]] | None = None  # the last call, whose numbers are not read yet
+    interrupted, bad = False, None
+    for start, count in plan_calls(first, recipe.num_steps, size, every):
+        interrupted = hooks.should_stop()
+        if interrupted:
+            break
+        end = start + count
+        last = end == recipe.num_steps
+        evaluates = last or end % recipe.eval_every == 0
+        saves = last or bool(checkpoint_every and end % checkpoint_every == 0)
+        with run.clock("train"):
+            now, terms = run.call(now, start, count, size)
+            if pending:
+                bad = run.read(*pending)
+            pending = (start, count, terms)
+            if not bad and (evaluates or saves):
+                bad, pending = run.read(*pending), None
+        if bad:
+            break
+        if evaluates or saves:
+            now = run.at_rest(now)
+        if evaluates:
+            run.evaluate(now, end)
+        if saves:
+            hooks.checkpoint(now)
+    if pending and not bad:
+        bad = run.read(*pending)
+    if bad:
+        message = f"the loss or its gradient was not finite at step {bad}; the state before it is kept"
+        return Outcome(run.at_rest(now), "diverged", message)
+    now = run.at_rest(now)
+    if interrupted:
+        hooks.checkpoint(now)
+        return Outcome(now, "interrupted", f"stopped by a signal after step {int(now.step)}")
+    return Outcome(now, "completed", "")
 
-        first = int(state.step)
-        state, _ = jax.block_until_ready(call(state, first, 0))
 
-    # Numbers are of the data as given: log p(given) = log p(x) + log |dx/d given|.
-    log_jacobian = preparation.log_jacobian(data.event_shape) if recipe.model.likelihood.is_density else 0.0
-    signs = {"loss": -1.0, "objective": -1.0, "distortion": -1.0, "elbo": 1.0}
+class _Run:
+    """A recipe and its data on the device, and what is done with them between two calls."""
 
-    def hand_over(step: int, split: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, recipe: Recipe, data: Dataset, hooks: Hooks):
+        self.recipe, self.data, self.hooks = recipe, data, hooks
+        self.clock = _Clock(hooks.seconds)
+        self.preparation, self.seed = canonical(data.preparation), np.int32(data.seed)
+        self.train = jax.device_put(data.train)
+        splits = {"validation": data.validation, "test": data.test}
+        self.splits = {name: jax.device_put(split) for name, split in splits.items() if split is not None}
+        # Numbers are of the data as given: log p(given) = log p(x) + log |dx/d given|.
+        is_density = recipe.model.likelihood.is_density
+        self.log_jacobian = self.preparation.log_jacobian(data.event_shape) if is_density else 0.0
+
+    def call(self, state: TrainState, start: int, count: int, size: int) -> tuple[TrainState, dict[str, Any]]:
+        """Dispatches `count` steps in a program of `size`."""
+        indices = batch_indices(self.data.seed, len(self.train), self.recipe.batch_size, start, size)
+        return run_steps(self.recipe, self.preparation, self.seed, self.train, state, indices, np.int32(count))
+
+    def read(self, start: int, count: int, terms: Mapping[str, Any]) -> int | None:
+        """Hands one call's rows to the caller; returns the step that was not finite, if any."""
+        values = {name: np.asarray(v)[:count] for name, v in terms.items()}
+        bad = np.flatnonzero(~(np.isfinite(values["loss"]) & np.isfinite(values["grad_norm"])))
+        last = start + int(bad[0]) + 1 if bad.size else None
+        for step in range(start + 1, (last or start + count) + 1):
+            if step % self.recipe.log_every == 0 or step == last:
+                self.row(step, "train", {name: v[step - start - 1] for name, v in values.items()})
+        self.hooks.progress(last - 1 if last else start + count)
+        return last
+
+    def row(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+        """Hands one row to the caller, in nats per datum of the data as given."""
         names = [*(n for n in _FIRST if n in values), *(n for n in values if n not in _FIRST)]
-        hooks.row(step, split, {n: float(values[n]) + signs.get(n, 0.0) * log_jacobian for n in names})
+        self.hooks.row(step, split, {n: float(values[n]) + _JACOBIAN.get(n, 0.0) * self.log_jacobian for n in names})
 
-    def at_rest(state: TrainState) -> TrainState:
-        params = calibrate(recipe.model, preparation, state.eval_params, stream(recipe.seed, "calibration"), train)
+    def at_rest(self, state: TrainState) -> TrainState:
+        """Returns the state with the parameters that are a statistic of the training set brought up to date."""
+        key = stream(self.recipe.seed, "calibration")
+        params = calibrate(self.recipe.model, self.preparation, state.eval_params, key, self.train)
         return state._replace(params=params) if isinstance(state.ema, tuple) else state._replace(ema=params)
 
-    def evaluate(state: TrainState, step: int) -> None:
-        with clock("evaluate"):
-            for name, split in splits.items():
+    def evaluate(self, state: TrainState, step: int) -> None:
+        """Hands a row of every split but the training one to the caller."""
+        key = stream(self.recipe.seed, "evaluation")
+        with self.clock("evaluate"):
+            for name, split in self.splits.items():
                 terms = evaluate_terms(
-                    recipe,
-                    preparation,
+                    self.recipe,
+                    self.preparation,
                     state.eval_params,
                     state.objective_state,
                     state.step,
-                    stream(recipe.seed, "evaluation"),
+                    key,
                     split,
-                    len(data.train),
+                    len(self.train),
                 )
-                hand_over(step, name, terms)
-
-    def read(start: int, count: int, terms: Mapping[str, Any]) -> int | None:
-        """Hands the rows of one call to the caller; returns the step that was not finite, if any."""
-        values = {name: np.asarray(v)[:count] for name, v in terms.items()}
-        bad = np.flatnonzero(~(np.isfinite(values["loss"]) & np.isfinite(values["grad_norm"])))
-        end = int(bad[0]) + 1 if bad.size else count
-        for i in range(end):
-            step = start + i + 1
-            if step % recipe.log_every == 0 or (bad.size and i == end - 1):
-                hand_over(step, "train", {name: v[i] for name, v in values.items()})
-        hooks.progress(start + end - (1 if bad.size else 0))
-        return start + end if bad.size else None
-
-    every = tuple(e for e in (recipe.eval_every, checkpoint_every) if e)
-    pending: tuple[int, int, dict[str, Any]] | None = None
-    bad_step: int | None = None
-    for start, count in plan_calls(first, recipe.num_steps, size, every):
-        stopping = hooks.should_stop()
-        if not stopping:
-            with clock("train"):
-                state, terms = call(state, start, count)
-        if pending is not None:
-            with clock("train"):
-                bad_step = read(*pending)
-        pending = None if stopping else (start, count, terms)
-        end = start if stopping else start + count
-        evaluates = not stopping and (end % recipe.eval_every == 0 or end == recipe.num_steps)
-        saves = stopping or end == recipe.num_steps or bool(checkpoint_every and end % checkpoint_every == 0)
-        if bad_step is None and pending is not None and (evaluates or saves):
-            with clock("train"):
-                bad_step, pending = read(*pending), None
-        if bad_step is not None:
-            message = f"the loss or its gradient was not finite at step {bad_step}; the state before it is kept"
-            return Outcome(at_rest(state), "diverged", message)
-        if evaluates or saves:
-            state = at_rest(state)
-        if evaluates:
-            evaluate(state, end)
-        if saves:
-            hooks.checkpoint(state)
-        if stopping:
-            return Outcome(state, "interrupted", f"stopped by a signal after step {end}")
-    return Outcome(at_rest(state), "completed", "")
+                self.row(step, name, terms)
 
 
 class _Clock:

@@ -11,7 +11,7 @@ from vaex.part import leaf, part, static
 class Recipe:
     """A model, how to train it, and for how long.
 
-    Two recipes of equal tree structure share one compiled program: a new beta, seed or learning rate never traces again.
+    Two recipes of equal tree structure share one compiled program: a new beta, seed or rate never traces again.
     """
 
     model: VAE

@@ -274,8 +274,8 @@ class _Run:
 
         def numbers(split: np.ndarray) -> dict[str, Any]:
             on_device = jax.device_put(split)
-            with Progress(len(split), f"test NLL, K={num_samples}") as progress:
-                draws = num_samples or DRAWS_WITHOUT_NLL
+            draws = num_samples or DRAWS_WITHOUT_NLL
+            with Progress(len(split), f"evaluation, {draws} draws each,", unit="example") as progress:
                 estimate, mse = estimate_split(
                     model, preparation, params, key, on_device, draws, lambda: bool(self.stop), progress.update
                 )
@@ -297,7 +297,9 @@ class _Run:
             }
 
         found = numbers(job.data.test)
-        split, watched = ("test", found) if job.data.validation is None else ("validation", numbers(job.data.validation))
+        split, watched = (
+            ("test", found) if job.data.validation is None else ("validation", numbers(job.data.validation))
+        )
         name = job.trainer.monitor
         return found | {"monitor": {"name": name, "split": split, "value": watched[name]}}
 
@@ -329,7 +331,7 @@ def compression(data: Dataset, latent_dim: int) -> str:
 def _alone(folder: Path) -> Iterator[None]:
     """Holds the folder for this process; the lock goes with the process, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
+    with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Bool, Int, Shaped
 
 from vaex.data import Preparation
 from vaex.objectives import Context, Terms
 from vaex.training.recipe import Recipe
 from vaex.training.streams import stream
-from vaex.typing import Number, Params, Scalar, Stats
+from vaex.typing import Number, Params, PRNGKey, Scalar, Stats
 
 
 class TrainState(NamedTuple):
@@ -46,15 +45,22 @@ def init_state(recipe: Recipe, stats: Stats) -> TrainState:
 
 
 def train_step(
-    recipe: Recipe, state: TrainState, x: Shaped[Array, "B *event"], num_train: int
+    recipe: Recipe, state: TrainState, key: PRNGKey, x: Shaped[Array, "B *event"], num_train: int
 ) -> tuple[TrainState, Terms]:
     """Returns the state after one step on a prepared batch, and the step's terms.
+
+    Args:
+        recipe: the run's.
+        state: before the step.
+        key: of the run's noise; the step's own is folded from it.
+        x: the batch.
+        num_train: examples in the training split.
 
     A step whose loss or gradient norm is not finite leaves the state as it was, and marks it diverged.
     """
     model, objective = recipe.model, recipe.objective
-    noise, own = jax.random.split(jax.random.fold_in(stream(recipe.seed, "noise"), state.step))
-    keys = jax.random.split(noise, (x.shape[0], objective.num_samples))
+    of_step = jax.random.fold_in(key, state.step)
+    keys = jax.random.split(of_step, (x.shape[0], objective.num_samples))
     weights = jnp.ones(x.shape[0])
 
     def loss_fn(params: Params) -> tuple[Scalar, tuple[Any, Terms]]:
@@ -64,20 +70,39 @@ def train_step(
             return model.draws(params, prior, model.posterior_of(params, x), keys, x, weight)
 
         draws = jax.vmap(one, axis_name="batch")(keys, x, weights)
+        own = jax.random.fold_in(of_step, 2**31)  # beyond the examples' keys; computed only if the objective uses it
         context = Context(state.step, recipe.num_steps, own, prior, num_train, weights)
         loss, objective_state, terms = objective(draws, state.objective_state, context)
         return loss, (objective_state, terms)
 
     (loss, (objective_state, terms)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-    params, opt_state = recipe.optimizer.update(grads, state.opt_state, state.params, state.step, recipe.num_steps)
+    # |g|: a dot product reads the gradient once, where a sum of squares writes the squares first
+    grad_norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)))
+    good = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & ~state.diverged
+
+    def guarded(new: Any, old: Any) -> Any:
+        return jax.tree.map(lambda n, o: jnp.where(good, n, o), new, old)
+
+    def updated(grads: Params, opt_state: Any, params: Params) -> tuple[Params, Any]:
+        return recipe.optimizer.update(grads, opt_state, params, state.step, recipe.num_steps)
+
+    params = guarded(updated(grads, state.opt_state, state.params)[0], state.params)
+    # The moments only once the parameters are there: both are then updated in place, where XLA would copy the moments
+    # first. Computing them twice costs nothing, since every pass is bound by memory.
+    params, grads, old = jax.lax.optimization_barrier((params, grads, state.opt_state))
+    opt_state = guarded(updated(grads, old, state.params)[1], old)
     ema = state.ema
     if not isinstance(ema, tuple):
         ema = jax.tree.map(lambda e, p: e + (1.0 - recipe.ema_decay) * (p - e), ema, params)  # type: ignore[operator]
-    grad_norm = optax.tree.norm(grads)
-    good = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & ~state.diverged
-    after = TrainState(state.step + 1, params, opt_state, objective_state, ema, state.diverged)
-    state = jax.tree.map(lambda new, old: jnp.where(good, new, old), after, state)._replace(diverged=~good)
-    return state, {**terms, "grad_norm": grad_norm}
+    after = TrainState(
+        step=state.step + good,
+        params=params,
+        opt_state=opt_state,
+        objective_state=guarded(objective_state, state.objective_state),
+        ema=guarded(ema, state.ema),
+        diverged=~good,
+    )
+    return after, {**terms, "grad_norm": grad_norm}
 
 
 @partial(jax.jit, donate_argnames="state")
@@ -94,11 +119,15 @@ def run_steps(
 
     `count` is traced, so that the last, shorter call compiles nothing; with 0 it only compiles.
     """
+    noise, binarization = stream(recipe.seed, "noise"), jax.random.key(data_seed)
+    flat = train.reshape(len(train), -1)
 
     def one(state: TrainState, batch: Int[Array, " B"]) -> tuple[TrainState, Terms]:
+        # Gathered flat: over H x W x 1 a CPU's loops would run along the axis of length one.
+        stored = flat[batch].reshape(len(batch), *train.shape[1:])
         # Dynamic binarization draws from the data's seed: members of a sweep see the same batches.
-        key = jax.random.fold_in(jax.random.key(data_seed), state.step)
-        return train_step(recipe, state, preparation(train[batch], key), train.shape[0])
+        x = jnp.asarray(preparation(stored, jax.random.fold_in(binarization, state.step)))
+        return train_step(recipe, state, noise, x, len(train))
 
     def body(i: Array, carry: tuple[TrainState, dict[str, Array]]) -> tuple[TrainState, dict[str, Array]]:
         state, terms = one(carry[0], indices[i])

@@ -12,12 +12,17 @@ from vaex.models._layers import ACTIVATIONS, INITIALIZERS, check_names, check_wi
 
 
 class Conv(nn.Module):
-    """Two Dense layers and transposed convolutions (Locatello et al. 2019, Table 2 of the supplement), for any image size.
+    """Two Dense layers and transposed convolutions (as in Locatello et al. 2019), for any image size.
 
     Each transposed convolution doubles height and width; what overshoots the image is cropped.
     """
 
-    channels: tuple[int, ...] = (64, 64, 32, 32)  # into each of the transposed convolutions, the last of which emits raw
+    channels: tuple[int, ...] = (
+        64,
+        64,
+        32,
+        32,
+    )  # into each of the transposed convolutions, the last of which emits raw
     kernel: int = 4
     hidden: int = 256
     activation: str = "relu"

@@ -9,7 +9,7 @@ from vaex.models._layers import ACTIVATIONS, INITIALIZERS, check_names, check_wi
 
 
 class Conv(nn.Module):
-    """Four strided convolutions and a Dense layer (Locatello et al. 2019, Table 2 of the supplement), for any image size."""
+    """Four strided convolutions and a Dense layer (as in Locatello et al. 2019), for any image size."""
 
     channels: tuple[int, ...] = (32, 32, 64, 64)
     kernel: int = 4
@@ -28,7 +28,9 @@ class Conv(nn.Module):
     def __call__(self, x: Float[Array, "*event"], features: int) -> Float[Array, " F"]:
         """Returns `features` numbers for one image; each convolution halves its height and width, rounding up."""
         if x.ndim != 3:
-            raise VaexError(f"encoder=conv expects images (H x W x C), got shape {x.shape}; use encoder=mlp for vectors")
+            raise VaexError(
+                f"encoder=conv expects images (H x W x C), got shape {x.shape}; use encoder=mlp for vectors"
+            )
         act, init = ACTIVATIONS[self.activation], INITIALIZERS[self.kernel_init]
         for width in self.channels:
             x = act(nn.Conv(width, (self.kernel, self.kernel), strides=2, padding="SAME", kernel_init=init)(x))
