@@ -22,7 +22,7 @@ class Recipe:
     num_steps: int = static(default=2000)
     batch_size: int = static(default=64)
     eval_every: int = static(default=500)
-    log_every: int = static(default=100)
+    log_every: int = static(default=200)
 
     def __post_init__(self) -> None:
         _check.seed("seed", self.seed)

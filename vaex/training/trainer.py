@@ -21,7 +21,7 @@ class Trainer:
     batch_size: int = 64
     eval_every: int = 500
     checkpoint_every: int = 500
-    log_every: int = 100
+    log_every: int = 200
     steps_per_call: int | None = None  # null: 100, or 1 for convolutions on a CPU
     ema_decay: float | None = None
     precision: str = "float32"
