@@ -1,5 +1,6 @@
 """From a composed config to the parts of a run: the only reader of configs, and never a writer."""
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,13 @@ _PARTS = (
 )
 _VALUES = ("seed", "latent_dim", "output_dir", "evaluation", "experiment")
 _EVALUATION = ("nll_num_samples",)
+_ALSO_CALLED = {
+    "lr": "learning_rate",
+    "epochs": "num_epochs",
+    "steps": "num_steps",
+    "z_dim": "latent_dim",
+    "bs": "batch_size",
+}
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -99,7 +107,12 @@ def build(node: Any, path: str) -> Any:
                 f"unknown key '{path}.{key}'; {path} is {name}, which takes {', '.join(takes) or 'no settings'}"
                 f"{did_you_mean(key, takes)}"
             )
-    return target(**{key: build(value, f"{path}.{key}") for key, value in given.items()})
+    built = {key: build(value, f"{path}.{key}") for key, value in given.items()}
+    try:
+        return target(**built)
+    except VaexError as error:
+        # A part names its class; the user typed a path.
+        raise VaexError(str(error).replace(f"{name}.", f"{path}.", 1)) from None
 
 
 def refuse_unknown(config: Mapping[str, Any]) -> None:
@@ -114,11 +127,13 @@ def refuse_unknown(config: Mapping[str, Any]) -> None:
 def unknown_key(key: str, value: Any, config: Mapping[str, Any]) -> str:
     """Returns the message for a key that does not exist, with the line that was probably meant."""
     paths = [path for path in leaves(config) if path != key]
-    same_name = [path for path in paths if path.split(".")[-1] == key.split(".")[-1]]
-    if same_name:
-        shown = " or ".join(f"{path}={value}" for path in same_name)
-        return f"unknown key '{key}'; did you mean {shown}?"
-    return f"unknown key '{key}'{did_you_mean(key, [*paths, *config])}"
+    last = _ALSO_CALLED.get(key, key.split(".")[-1])
+    names = list(dict.fromkeys(path.split(".")[-1] for path in paths))
+    close = [last] if last in names else difflib.get_close_matches(last, names, n=1)
+    meant = [path for path in paths if path.split(".")[-1] in close]
+    if meant and "." not in key:
+        return f"unknown key '{key}'; did you mean {' or '.join(f'{path}={value}' for path in meant)}?"
+    return f"unknown key '{key}'{did_you_mean(key, [*paths, *config]) or '; --cfg job prints every key'}"
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[str]:

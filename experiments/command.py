@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from vaex._check import VaexError, did_you_mean
@@ -68,7 +68,11 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
             app()
         finally:
             report_if_sweep()
+    except BrokenPipeError:  # `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
+        print("stopped before the first step; nothing was computed", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except VaexError as error:
         _fail(str(error), full_error)
@@ -99,6 +103,8 @@ def _explain(error: Exception, config_name: str) -> str:
         group, name = choice.groups()
         known = sorted(path.stem for path in Path(CONF, group).glob("*.yaml"))
         return f"unknown choice {group}={name}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} is no setting: expected KEY=VALUE, such as objective.beta=4"
     found = re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", str(error))
     if not found:
         cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""

@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from experiments.command import CONF, command
+from experiments.command import CONF, command, mistakes
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="compare")
@@ -16,7 +17,8 @@ def task(cfg: DictConfig) -> None:
 
     named = [cfg.sweep] if isinstance(cfg.sweep, str) else list(cfg.sweep)
     output = Path(cfg.output_dir)
-    print(compare([latest_sweep(output) if name == "latest" else Path(name) for name in named]))
+    with mistakes(HydraConfig.get()):
+        print(compare([latest_sweep(output) if name == "latest" else Path(name) for name in named]))
 
 
 def main() -> None:

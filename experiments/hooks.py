@@ -45,10 +45,10 @@ def restore_configs(folder: Path) -> None:
 
 def report_if_sweep() -> None:
     """Prints the table of the sweep that this process ran, and writes its `results.csv`."""
-    from vaex.sweep import compare
-
     for sweep in _SWEEPS:
         if any(sweep.glob("*/summary.json")):
+            from vaex.sweep import compare  # here, since it takes a second that --help need not wait
+
             print(compare([sweep]))
     _SWEEPS.clear()
 

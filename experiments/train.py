@@ -33,7 +33,7 @@ def task(cfg: DictConfig) -> float:
             raise Stopped(stop.exit_code, own)
         if summary["status"] != "completed":
             raise VaexError(f"{folder}: {summary['status']}: {summary['message']}")
-    LOG.info("%s", folder)
+    LOG.info("run: %s", folder)
     return summary["monitor"]["value"]
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from vaex import _check
 from vaex._check import VaexError
 from vaex.data import Preparation
 from vaex.metrics import importance_estimate
@@ -90,6 +91,7 @@ class LoadedModel:
 
     def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N ..."]:
         """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`."""
+        _check.whole("n", n)
         keys = jax.random.split(jax.random.key(seed), n)
         return np.asarray(
             self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, mean=mean), keys))
@@ -106,6 +108,7 @@ class LoadedModel:
         likelihood = self.model.likelihood
         if not likelihood.is_density:
             raise VaexError(f"log_prob: likelihood={likelihood.name} is no density; train with one that is")
+        _check.whole("num_samples", num_samples)
         x = self._prepared(x)
         likelihood.check_support(np.asarray(x), "log_prob's x")
         chunk = min(num_samples, 50)
@@ -121,8 +124,9 @@ class LoadedModel:
         shape = self.model.event_shape
         if x.shape[1:] != shape and (*x.shape[1:], 1) == shape:
             x = x[..., None]
-        if x.shape[1:] != shape:
-            raise VaexError(f"expected examples of shape (N, {', '.join(map(str, shape))}), got {x.shape}")
+        if x.shape[1:] != shape or not len(x):
+            one = "; one example is x[None]" if x.shape == shape else ""
+            raise VaexError(f"expected examples of shape (N, {', '.join(map(str, shape))}), got {x.shape}{one}")
         if not np.isfinite(x).all():
             raise VaexError("expected finite numbers, got NaN or infinity; remove or fill them in")
         return np.asarray(self.preparation.forward(x))

@@ -28,7 +28,7 @@ class Raw(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Arrays as stored, and how a batch of them becomes the model's x."""
 
@@ -43,6 +43,10 @@ class Dataset:
     measure: str | None  # numbers may be ranked only where it agrees; None where the likelihood is no density
     event_shape: tuple[int, ...]
     discrete: bool  # log p(x) is the log of a probability, so bits per dimension mean something
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train)} for training, {len(self.test)} for testing"
+        return f"Dataset({self.name}, {sizes}, examples {self.event_shape})"
 
     @property
     def is_image(self) -> bool:

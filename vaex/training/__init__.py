@@ -1,7 +1,8 @@
 """Training: where model and objective meet, once."""
 
+from vaex.training.job import Job
 from vaex.training.recipe import Recipe
-from vaex.training.run import Job, run
+from vaex.training.run import run
 from vaex.training.signals import StopFlag
 from vaex.training.step import TrainState, init_state, run_steps, train_step
 from vaex.training.train import Result, train

@@ -1,55 +1,28 @@
 """One run in its own folder: training, evaluation, figures, and everything that is left on disk."""
 
-import fcntl
 import logging
-import platform
-import secrets
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib import metadata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from vaex._check import VaexError
 from vaex.data import Dataset
-from vaex.loggers import Jsonl, Log, Logger, Progress, RunInfo, Wandb
+from vaex.loggers import Jsonl, Log, Progress, RunInfo
 from vaex.metrics import summarise
 from vaex.part import canonical, to_dict
 from vaex.training import checkpoint, figures
 from vaex.training.evaluate import Stopped, estimate_split, evaluate_terms
-from vaex.training.files import read_json, write_json
+from vaex.training.files import write_json
+from vaex.training.job import Job, alone, data_facts, ended, facts
 from vaex.training.loop import Hooks, Outcome, Seconds, fit
-from vaex.training.recipe import Recipe
 from vaex.training.signals import StopFlag
 from vaex.training.step import TrainState, init_state
 from vaex.training.streams import stream
-from vaex.training.trainer import Trainer
 
 LOG = logging.getLogger("vaex")
 DRAWS_WITHOUT_NLL = 16  # behind the distortion where the NLL is off
-_MAY_DIFFER = ("logger", "output_dir", "trainer.steps_per_call", "hydra", "experiment")
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything one run is made of."""
-
-    recipe: Recipe
-    data: Dataset
-    trainer: Trainer
-    folder: Path
-    nll_num_samples: int = 500
-    loggers: Mapping[str, Logger] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)  # resolved, with _target_
-    overrides: tuple[str, ...] = ()
-    name: str = ""  # the swept keys
-    group: str | None = None  # the sweep
 
 
 def run(job: Job, stop: StopFlag) -> dict[str, Any]:
@@ -58,40 +31,12 @@ def run(job: Job, stop: StopFlag) -> dict[str, Any]:
     Raises:
         VaexError: where the folder belongs to another config, or its checkpoint is damaged.
     """
-    with _alone(job.folder):
-        done = finished(job)
+    with alone(job.folder):
+        done = ended(job)
         if done is not None:
-            LOG.info("%s is completed already; its summary.json stands", job.folder)
+            LOG.info("%s is %s already; its summary.json stands", job.folder, done["status"])
             return done
         return _Run(job, stop).run()
-
-
-def finished(job: Job) -> dict[str, Any] | None:
-    """Returns the summary of a completed run in the job's folder, or None where there is something left to do.
-
-    Raises:
-        VaexError: where the folder holds a run with another recipe, data or trainer setting.
-    """
-    path = job.folder / "run.json"
-    if not path.exists():
-        return None
-    before = read_json(path)
-    differing = _differences(before.get("config", {}), job.config)
-    if differing:
-        raise VaexError(
-            f"{job.folder} holds a run with other settings ({'; '.join(differing)}); "
-            "type the command it was started with, or leave out hydra.run.dir to start a new run"
-        )
-    if before.get("data") != _data_facts(job.data):
-        raise VaexError(
-            f"{job.folder} was trained on other data ({before.get('data')}, now {_data_facts(job.data)}); "
-            "restore them, or leave out hydra.run.dir to start a new run"
-        )
-    summary = job.folder / "summary.json"
-    if not summary.exists():
-        return None
-    content = read_json(summary)
-    return content if content["status"] in ("completed", "diverged") else None
 
 
 class _Run:
@@ -102,12 +47,12 @@ class _Run:
         self.recipe = canonical(job.recipe)
         self.seconds = Seconds()
         self.spent_before = 0.0
-        self.facts = self._facts()
+        self.facts = facts(job)
         self.logs: list[Log] = []
 
     def run(self) -> dict[str, Any]:
         job = self.job
-        for note in (*job.data.notes, job.recipe.model.likelihood.describe()):
+        for note in (*job.data.notes, f"likelihood: {job.recipe.model.likelihood.describe()}"):
             LOG.info(note)
         state, resumed_at = self._start()
         write_json(job.folder / "run.json", self.facts)
@@ -139,29 +84,6 @@ class _Run:
         for line in filter(None, (log.closing_line for log in self.logs)):
             LOG.info(line)
         return summary
-
-    def _facts(self) -> dict[str, Any]:
-        path = self.job.folder / "run.json"
-        before = read_json(path) if path.exists() else {}
-        device = jax.devices()[0]
-        packages = ("vaex-jax", "jax", "jaxlib", "flax", "optax", "numpy", "hydra-core", "wandb")
-        return {
-            "id": before.get("id", secrets.token_hex(4)),
-            "wandb_id": before.get("wandb_id") or self._new_wandb_id(),
-            "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-            "config_overrides": list(self.job.overrides),
-            "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
-            "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
-            "git_commit": _git_commit(),
-            "data": _data_facts(self.job.data),
-            "config": dict(self.job.config),
-        }
-
-    def _new_wandb_id(self) -> str:
-        import os
-
-        given = Wandb.run_id(os.environ) if self.job.group is None else None
-        return given or secrets.token_hex(4)
 
     def _identity(self) -> dict[str, Any]:
         """The keys of `summary.json` known beforehand, in its order, with null for the numbers."""
@@ -196,7 +118,7 @@ class _Run:
             LOG.info("continuing %s from step %d of %d", self.job.folder, found.step, self.recipe.num_steps)
             return state, found.step
         if self.job.trainer.init_from:
-            source = Path(self.job.trainer.init_from)
+            source = Path(self.job.trainer.init_from).expanduser()
             arrays = checkpoint.eval_arrays(checkpoint.require(source))
             params = checkpoint.from_arrays(state.params, arrays, f"trainer.init_from={source}")
             state = state._replace(params=params, ema=state.ema if isinstance(state.ema, tuple) else params)
@@ -234,7 +156,7 @@ class _Run:
             "train_seconds": self.spent_before + self.seconds.train,
             "recipe": to_dict(self.recipe),
             "preparation": to_dict(self.job.data.preparation),
-            "data": _data_facts(self.job.data),
+            "data": data_facts(self.job.data),
         }
         state = jax.device_get(state)
         checkpoint.save(self.job.folder / "checkpoint", int(state.step), state, meta)
@@ -263,6 +185,7 @@ class _Run:
             return {**summary, "status": "interrupted", "message": "stopped by a signal during the last evaluation"}
         self._draw(state)
         LOG.info(compression(job.data, self.recipe.model.latent_dim))
+        LOG.info("test: %s", _shown(summary))
         return summary
 
     def _numbers(self, state: TrainState) -> dict[str, Any]:
@@ -327,55 +250,18 @@ def compression(data: Dataset, latent_dim: int) -> str:
     )
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the folder for this process; the lock goes with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise VaexError(f"{folder} is in use by another process; wait for it, or choose another folder") from None
-        yield
+def _shown(summary: Mapping[str, Any]) -> str:
+    """The numbers of the end in one line; nats per datum."""
 
+    def with_se(name: str) -> str:
+        se = summary[f"{name}_se"]
+        return f"{name} {summary[name]:.2f}" + ("" if se is None else f" +- {se:.2f}")
 
-def _data_facts(data: Dataset) -> dict[str, Any]:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for split in (data.train, data.validation, data.test):
-        digest.update(b"" if split is None else np.ascontiguousarray(split).data)
-    return {"name": data.name, "num_train": len(data.train), "num_test": len(data.test), "sha256": digest.hexdigest()}
-
-
-def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(config, Mapping) and config:
-        return {k: v for name, value in config.items() for k, v in _flatten(value, f"{prefix}{name}.").items()}
-    return {prefix.rstrip("."): list(config) if isinstance(config, tuple) else config}
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    old, new = _flatten(before), _flatten(now)
-    keys = [k for k in {**old, **new} if not any(k == m or k.startswith(m + ".") for m in _MAY_DIFFER)]
-    return [f"{k}={old.get(k)} there, {new.get(k)} now" for k in keys if old.get(k) != new.get(k)]
+    known = [with_se(name) for name in ("elbo", "nll") if summary[name] is not None]
+    return "  ".join([*known, f"rate {summary['rate']:.2f}", f"distortion {summary['distortion']:.2f}", "(nats)"])
 
 
 def _without_targets(config: Any) -> Any:
     if isinstance(config, Mapping):
         return {k: _without_targets(v) for k, v in config.items() if k != "_target_"}
     return config
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -34,7 +34,7 @@ class Trainer:
         if self.num_steps is not None and self.num_epochs is not None:
             raise VaexError(
                 f"trainer: expected one length, got num_steps={self.num_steps} and num_epochs={self.num_epochs}; "
-                "set one of them to null"
+                "set one of them to null (trainer.num_steps=null)"
             )
         if self.num_steps is not None:
             _check.whole("trainer.num_steps", self.num_steps)

@@ -1,0 +1,148 @@
+"""What one run is made of, and whose its folder is."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from vaex._check import VaexError
+from vaex.data import Dataset
+from vaex.loggers import Logger, Wandb
+from vaex.training.files import read_json
+from vaex.training.recipe import Recipe
+from vaex.training.trainer import Trainer
+
+_MAY_DIFFER = ("logger", "output_dir", "trainer.steps_per_call", "experiment")
+_PACKAGES = ("vaex-jax", "jax", "jaxlib", "flax", "optax", "numpy", "hydra-core", "wandb")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything one run is made of."""
+
+    recipe: Recipe
+    data: Dataset
+    trainer: Trainer
+    folder: Path
+    nll_num_samples: int = 500
+    loggers: Mapping[str, Logger] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)  # resolved, with _target_
+    overrides: tuple[str, ...] = ()
+    name: str = ""  # the swept keys
+    group: str | None = None  # the sweep
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process; the lock goes with the process, however it ends.
+
+    Raises:
+        VaexError: where another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VaexError(f"{folder} is in use by another process; wait for it, or choose another folder") from None
+        yield
+
+
+def ended(job: Job) -> dict[str, Any] | None:
+    """Returns the summary of the job's folder where its run has ended, or None where there is something left to do.
+
+    Raises:
+        VaexError: where the folder holds a run with another recipe, data or trainer setting.
+    """
+    path = job.folder / "run.json"
+    if not path.exists():
+        return None
+    before = read_json(path)
+    differing = _differences(before.get("config", {}), job.config)
+    if differing:
+        raise VaexError(
+            f"{job.folder} holds a run with other settings ({'; '.join(differing)}); "
+            "type the command it was started with; or leave out hydra.run.dir and, to start a new run from its "
+            f"parameters, add trainer.init_from={job.folder}"
+        )
+    if before.get("data") != data_facts(job.data):
+        raise VaexError(
+            f"{job.folder} was trained on other data ({before.get('data')}, now {data_facts(job.data)}); "
+            "restore them, or leave out hydra.run.dir to start a new run"
+        )
+    summary = job.folder / "summary.json"
+    if not summary.exists():
+        return None
+    content = read_json(summary)
+    return content if content["status"] in ("completed", "diverged") else None
+
+
+def facts(job: Job) -> dict[str, Any]:
+    """Returns the contents of `run.json`; the ids are those that are there already, if any."""
+    path = job.folder / "run.json"
+    before = read_json(path) if path.exists() else {}
+    device = jax.devices()[0]
+    wandb_id = Wandb.run_id(os.environ) if job.group is None else None
+    return {
+        "id": before.get("id", secrets.token_hex(4)),
+        "wandb_id": before.get("wandb_id") or wandb_id or secrets.token_hex(4),
+        "command": shlex.join(sys.argv),
+        "config_overrides": list(job.overrides),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+        "git_commit": _git_commit(),
+        "data": data_facts(job.data),
+        "config": dict(job.config),
+    }
+
+
+def data_facts(data: Dataset) -> dict[str, Any]:
+    """Returns what tells one data set from another: its name, sizes, and the SHA-256 of its arrays."""
+    digest = hashlib.sha256()
+    for split in (data.train, data.validation, data.test):
+        digest.update(b"" if split is None else np.ascontiguousarray(split).data)
+    return {"name": data.name, "num_train": len(data.train), "num_test": len(data.test), "sha256": digest.hexdigest()}
+
+
+def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(config, Mapping) and config:
+        return {k: v for name, value in config.items() for k, v in _flatten(value, f"{prefix}{name}.").items()}
+    return {prefix.rstrip("."): list(config) if isinstance(config, tuple) else config}
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    old, new = _flatten(before), _flatten(now)
+    keys = [k for k in {**old, **new} if not any(k == m or k.startswith(m + ".") for m in _MAY_DIFFER)]
+    return [f"{k}={_typed(old.get(k))} there, {_typed(new.get(k))} now" for k in keys if old.get(k) != new.get(k)]
+
+
+def _typed(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
