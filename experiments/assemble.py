@@ -54,6 +54,9 @@ def assemble(config: Mapping[str, Any], folder: Path, **about: Any) -> Any:
     from vaex.models import VAE
     from vaex.training import Job
 
+    for name in _PARTS:
+        if name != "logger" and not isinstance(config.get(name), Mapping):
+            raise VaexError(f"{name}: expected one of its choices, got {config.get(name)!r}; --help lists them")
     refuse_unknown(config)
     parts = {name: build(config[name], name) for name in _PARTS if name != "logger"}
     loggers = {name: build(node, f"logger.{name}") for name, node in (config["logger"] or {}).items()}
@@ -61,6 +64,8 @@ def assemble(config: Mapping[str, Any], folder: Path, **about: Any) -> Any:
     whole("evaluation.nll_num_samples", num_samples, low=0)
     whole("latent_dim", config["latent_dim"])
     trainer, likelihood = parts["trainer"], parts["likelihood"]
+    if trainer.monitor == "nll" and not (num_samples and likelihood.is_density):
+        raise VaexError("trainer.monitor=nll: there is no NLL to hand back here; use trainer.monitor=elbo")
     data = parts["data"].load(likelihood)
     model = VAE(
         encoder=parts["encoder"],
@@ -97,8 +102,11 @@ def build(node: Any, path: str) -> Any:
         return node
     if "_target_" not in node:
         raise VaexError(f"{path}: expected a node with _target_, got {dict(node)}")
-    module, _, name = node["_target_"].rpartition(".")
-    target = getattr(importlib.import_module(module), name)
+    module, _, name = str(node["_target_"]).rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        raise VaexError(f"{path}._target_: expected an import path, got {node['_target_']!r}") from None
     takes = [p for p in inspect.signature(target).parameters if p != "parent"]  # Flax's own
     given = {key: value for key, value in node.items() if key != "_target_"}
     for key in given:

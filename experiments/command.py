@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,7 +29,8 @@ class Stopped(SystemExit):
         key, folder = ("sweep.dir", hydra.sweep.dir) if is_sweep(hydra) else ("run.dir", hydra.runtime.output_dir)
         words = [word for word in sys.argv[1:] if not word.startswith(f"hydra.{key}=")]
         line = shlex.join(["python", "-m", "experiments.train", *words, f"hydra.{key}={folder}"])
-        print(f"continue with: {line}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # the terminal may be gone
+            print(f"continue with: {line}", file=sys.stderr, flush=True)
         super().__init__(code)
 
 
@@ -44,10 +45,12 @@ def mistakes(hydra: Any) -> Iterator[None]:
     try:
         yield
     except VaexError as error:
-        from experiments.hooks import restore_configs
+        from experiments.hooks import note_failure, restore_configs
 
-        restore_configs(Path(hydra.runtime.output_dir))
+        folder = Path(hydra.runtime.output_dir)
+        restore_configs(folder)
         if is_sweep(hydra):
+            note_failure(folder, str(error), [str(o) for o in hydra.overrides.task])
             raise
         _fail(str(error), None)
 

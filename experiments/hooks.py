@@ -1,5 +1,6 @@
 """What Hydra tells before it starts, what a job knows of its sweep, and what a sweep ends in."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ def restore_configs(folder: Path) -> None:
     for path, content in _CONFIGS.items():
         if path.parent.parent == folder.resolve():
             path.write_bytes(content)
+
+
+def note_failure(folder: Path, message: str, overrides: list[str]) -> None:
+    """Writes the summary of a sweep's job that was refused before it started, so that its row is not missing."""
+    path = folder / "summary.json"
+    if not path.exists():
+        path.write_text(json.dumps({"status": "failed", "message": message, "config_overrides": overrides}))
 
 
 def report_if_sweep() -> None:

@@ -26,9 +26,10 @@ def task(cfg: DictConfig) -> float:
 
     own = HydraConfig.get()
     folder = Path(own.runtime.output_dir)
-    with mistakes(own), StopFlag() as stop:
+    with mistakes(own):
         job = assemble(plain(cfg), folder, **about_job(own))
-        summary = run(job, stop)
+        with StopFlag() as stop:  # from here on there is a state to save
+            summary = run(job, stop)
         if summary["status"] == "interrupted":
             raise Stopped(stop.exit_code, own)
         if summary["status"] != "completed":

@@ -1,13 +1,13 @@
 """Small checks that refuse at the seam: what was expected, what came, and the line to type instead."""
 
 import difflib
-import math
 import numbers
 from collections.abc import Iterable
 
 import numpy as np
 
 Real = float | int | np.number
+_LARGEST = float(np.finfo(np.float32).max)  # every number becomes a float32
 
 
 class VaexError(ValueError):
@@ -21,8 +21,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether `value` is a finite real number and no flag (`True` is an int in Python)."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(float(value))
+    """Whether `value` is a real number that float32 holds, and no flag (`True` is an int in Python)."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(float(value)) <= _LARGEST
 
 
 def positive(name: str, value: Real) -> None:
@@ -55,6 +55,18 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> None:
     if value not in choices:
         hint = did_you_mean(str(value), choices)
         raise VaexError(f"{name}: expected one of {', '.join(choices)}; got {value!r}{hint}")
+
+
+def below_one(name: str, value: Real) -> None:
+    """Raises `VaexError` unless `value` lies in [0, 1)."""
+    if not 0 <= value < 1:
+        raise VaexError(f"{name}: expected a number in [0, 1), got {value}")
+
+
+def instance(name: str, value: object, kind: type, line: str) -> None:
+    """Raises `VaexError` unless `value` is an instance of `kind`; `line` makes one."""
+    if not isinstance(value, kind):
+        raise VaexError(f"{name}: expected a {kind.__name__.lower()}, got {value!r}; type {line}")
 
 
 def seed(name: str, value: object) -> None:

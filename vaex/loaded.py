@@ -18,6 +18,7 @@ from vaex.models import VAE
 from vaex.part import canonical, from_dict
 from vaex.training import checkpoint
 from vaex.training.evaluate import BATCH, DRAWS
+from vaex.training.streams import stream
 from vaex.typing import Params, Stats
 
 Data = Float[Array | np.ndarray, "N ..."]
@@ -92,7 +93,7 @@ class LoadedModel:
     def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N ..."]:
         """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`."""
         _check.whole("n", n)
-        keys = jax.random.split(jax.random.key(seed), n)
+        keys = jax.random.split(stream(seed, "sample"), n)
         return np.asarray(
             self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, mean=mean), keys))
         )
@@ -114,10 +115,10 @@ class LoadedModel:
         chunk = min(num_samples, 50)
         index = np.arange(len(x), dtype=np.int32)
         estimate = partial(
-            _log_prob, self.model, self.params, jax.random.key(seed), num_samples=num_samples, chunk=chunk
+            _log_prob, self.model, self.params, stream(seed, "log_prob"), num_samples=num_samples, chunk=chunk
         )
         log_px = _in_batches(lambda pair: estimate(*pair), (index, x), size=max(1, DRAWS // chunk))
-        return log_px + self.preparation.log_jacobian(self.model.event_shape)
+        return log_px + likelihood.log_jacobian(self.preparation.log_jacobian(self.model.event_shape))
 
     def _prepared(self, x: Data) -> np.ndarray:
         x = np.asarray(x, np.float32)

@@ -12,6 +12,7 @@ from typing import Any, dataclass_transform
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from vaex._check import VaexError, did_you_mean, is_number
 
@@ -32,7 +33,8 @@ def leaf(*, default: Any = dataclasses.MISSING) -> Any:
 def part[T](cls: type[T]) -> type[T]:
     """Returns `cls` as a frozen dataclass registered as a pytree.
 
-    Unflattening bypasses `__init__`, so that checks in `__post_init__` see the user's values and never a tracer.
+    Unflattening bypasses `__init__`, and a part that is made of traced numbers is not checked, so that checks in
+    `__post_init__` see the user's values and never a tracer.
 
     Raises:
         TypeError: where a field that cannot be traced is not declared static.
@@ -40,8 +42,9 @@ def part[T](cls: type[T]) -> type[T]:
     check = getattr(cls, "__post_init__", lambda self: None)
 
     def __post_init__(self: Any) -> None:
-        _check_numbers(self)
-        check(self)
+        if not any(isinstance(getattr(self, f.name), Tracer) for f in dataclasses.fields(self)):
+            _check_numbers(self)
+            check(self)
 
     cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
     cls.__no_type_check__ = True  # type: ignore[attr-defined]  # fields may hold tracers; a part refuses in its own words

@@ -33,6 +33,12 @@ def refused(done, *words):
         ("lr=0.1", "did you mean optimizer.learning_rate=0.1?"),
         ("betta=2", "did you mean objective.beta=2?"),
         ("foo", "'foo' is no setting: expected KEY=VALUE"),
+        ("encoder.hidden=null", "encoder.hidden: expected a list of widths"),
+        ("~prior", "prior: expected one of its choices"),
+        ("objective._target_=foo.Bar", "objective._target_: expected an import path"),
+        ("objective.beta_schedule=3", "type schedule@objective.beta_schedule=linear"),
+        ("optimizer.b1=1.5", "optimizer.b1: expected a number in [0, 1)"),
+        ("objective.beta=1e39", "objective.beta: expected a number"),
         ("seed=-1", "seed: expected a whole number of at least 0"),
         ("seed=1099511627776", "2**31"),
         ("objective.beta=abc", "objective.beta: expected a number, got 'abc'"),
@@ -123,6 +129,17 @@ def test_a_damaged_checkpoint(train, tmp_path, damage):
 def test_a_checkpoint_of_another_model(train, tmp_path):
     assert train("hydra.run.dir=here").code == 0
     refused(train("trainer.init_from=here", "latent_dim=3"), "trainer.init_from=here is of another model", "has shape")
+
+
+def test_a_deeper_model_of_the_same_shapes(train):
+    deep = ("encoder.hidden=[8,8,8]", "decoder.hidden=[8,8,8]", "latent_dim=4")
+    assert train(*deep, "hydra.run.dir=here").code == 0
+    flat = ("encoder.hidden=[8,8]", "decoder.hidden=[8,8]", "latent_dim=4")
+    refused(train(*flat, "trainer.init_from=here"), "trainer.init_from=here is of another model")
+
+
+def test_a_monitor_that_cannot_be(train):
+    refused(train("trainer.monitor=nll", "evaluation.nll_num_samples=0"), "use trainer.monitor=elbo")
 
 
 def test_full_error_gives_the_traceback_back(train, monkeypatch):

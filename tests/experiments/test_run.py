@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +11,7 @@ from PIL import Image
 import vaex
 from tests.experiments.conftest import SMALL
 from vaex import VaexError
+from vaex.training.streams import stream
 
 SUMMARY = {
     *(
@@ -222,3 +224,23 @@ def test_an_exception_in_a_run_leaves_its_summary(train, tmp_path, monkeypatch):
 def test_precision_and_epochs(run):
     summary = run("here", "trainer.precision=bfloat16", "trainer.num_steps=null", "trainer.num_epochs=0.5")
     assert summary["step"] == -(-1438 * 0.5 // 16)
+
+
+def test_a_probability_has_no_jacobian(command, tmp_path):
+    """The same 0/1 data stored as 0 and 255, rescaled, are the same data to a Bernoulli."""
+    bits = (np.random.default_rng(0).random((200, 6)) < 0.3).astype(np.float32)
+    np.save(tmp_path / "a.npy", bits)
+    np.save(tmp_path / "b.npy", 255 * bits)
+    numbers = []
+    for name, rescale in (("a", "none"), ("b", "minmax")):
+        words = f"data=array data.path={name}.npy data.rescale={rescale} logger=none hydra.run.dir={name}"
+        assert command(*SMALL, *words.split()).code == 0
+        numbers.append([summary_of(tmp_path / name)[n] for n in ("elbo", "nll", "bits_per_dim")])
+    assert numbers[0] == pytest.approx(numbers[1], rel=1e-6)
+
+
+def test_sampling_and_scoring_share_no_noise():
+    of_sample = jax.random.split(stream(0, "sample"), 3)
+    of_score = [jax.random.fold_in(stream(0, "log_prob"), i) for i in range(3)]
+    keys = {tuple(jax.random.key_data(key).tolist()) for key in (*of_sample, *of_score)}
+    assert len(keys) == 6

@@ -51,10 +51,17 @@ def test_the_exact_beta_sweep(command, ppca_file, tmp_path):
     done = command("-m", *linear(ppca_file), betas, *settings, "hydra.sweep.dir=sweep")
     assert done.code == 0, done.err
     assert check_rows(tmp_path / "sweep" / "results.csv") == set(EXACT) - {16.0}
-    # Close to its threshold a latent's rate has a flat optimum: more draws, and an average over steps.
-    settings = ("trainer.num_steps=30000", "optimizer.learning_rate=0.03", "objective.num_samples=64")
-    average = ("optimizer.b2=0.9999", "trainer.ema_decay=0.999")
-    done = command(*linear(ppca_file), "objective.beta=16", *settings, *average, "hydra.run.dir=sixteen/0")
+    # Close to its threshold a latent's rate has a flat optimum, where Adam divides by the noise: momentum, a ramp of beta
+    # so that no two latents share the one direction that is left, many draws, and many steps. Two seeds ended 0.1 % and
+    # 0.7 % off.
+    sgd = ("optimizer=sgd", "optimizer.momentum=0.9", "optimizer.learning_rate=0.002", "trainer.num_steps=50000")
+    ramp = (
+        "schedule@objective.beta_schedule=linear",
+        "objective.beta_schedule.fraction=0.4",
+        "trainer.ema_decay=0.999",
+    )
+    settings = ("objective.beta=16", "objective.num_samples=64", "hydra.run.dir=sixteen/0")
+    done = command(*linear(ppca_file), *sgd, *ramp, *settings)
     assert done.code == 0, done.err
     assert command("sweep=sixteen", name="compare").code == 0
     assert check_rows(tmp_path / "sixteen" / "results.csv") == {16.0}
@@ -86,6 +93,15 @@ def test_a_failing_job_does_not_stop_the_others(command, tmp_path):
     rows = read(tmp_path / "sweep" / "results.csv")
     assert [r["status"] for r in rows] == ["completed", "diverged", "completed"]
     assert "diverged" in done.out
+
+
+def test_a_refused_job_keeps_its_row(command, tmp_path):
+    done = command("-m", *SMALL, "logger=none", "objective.beta=1,-1", "hydra.sweep.dir=sweep")
+    assert done.code == 1
+    rows = read(tmp_path / "sweep" / "results.csv")
+    assert [(r["objective.beta"], r["status"]) for r in rows] == [("1", "completed"), ("-1", "failed")]
+    assert "objective.beta: expected at least 0" in rows[1]["message"]
+    assert "failed" in done.out
 
 
 def test_numbers_of_different_measures_stand_apart(command, tmp_path):

@@ -44,6 +44,14 @@ class Likelihood(ABC):
     def sample(self, params: Params, key: PRNGKey, raw: Raw) -> Float[Array, "*event"]:
         """Returns one draw of x given z."""
 
+    def log_jacobian(self, of_rescaling: float) -> float:
+        """Returns what turns log p of the rescaled data into that of the data as given, in nats.
+
+        Args:
+            of_rescaling: log |dx / d(given)|, which a density has, and neither a probability nor a loss.
+        """
+        return of_rescaling if self.is_density and self.measure == "lebesgue" else 0.0
+
     def describe(self) -> str:
         """Returns what the log says of this likelihood, with whatever a reader could mistake."""
         return self.name

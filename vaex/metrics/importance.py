@@ -64,7 +64,8 @@ def importance_estimate(
         rate = sum(level.log_qz - level.log_pz for level in draws.levels)
         log_w = jnp.where(counts, draws.log_px - rate, -jnp.inf)
         top = jnp.maximum(run.top, jnp.max(log_w))
-        scale, w = jnp.exp(run.top - top), jnp.exp(log_w - top)
+        finite = jnp.where(jnp.isneginf(top), 0.0, top)  # nothing yet, if every weight so far is zero
+        scale, w = jnp.exp(run.top - finite), jnp.exp(log_w - finite)
         return _Running(
             top,
             run.weights * scale + jnp.sum(w),

@@ -32,7 +32,7 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
 
 def check_widths(name: str, widths: Any) -> tuple[int, ...]:
     """Returns the widths as a tuple (lists do not hash); raises `VaexError` unless each is a whole number above 0."""
-    if isinstance(widths, (int, str)):
+    if not isinstance(widths, (tuple, list)):
         raise _check.VaexError(f"{name}: expected a list of widths, got {widths!r}; write {name}=[{widths}]")
     for width in widths:
         _check.whole(name, width)

@@ -31,6 +31,9 @@ class ELBO:
 
     def __post_init__(self) -> None:
         _check.at_least("objective.beta", self.beta, 0.0)
+        _check.instance(
+            "objective.beta_schedule", self.beta_schedule, Schedule, "schedule@objective.beta_schedule=linear"
+        )
         _check.whole("objective.num_samples", self.num_samples)
         _check.one_of("objective.kl", self.kl, ("analytic", "sampled"))
 
@@ -59,7 +62,7 @@ class ELBO:
         dist = weighted_mean(distortion(draws), ctx.weights)
         beta = self.beta * self.beta_schedule.rising(ctx.step, ctx.num_steps)
         loss = dist + beta * rate  # what this step minimises
-        target = dist + self.beta * rate  # what the last step minimises
+        target = dist + self.beta * rate  # with the final beta
         terms = {
             "loss": loss,
             "objective": target,

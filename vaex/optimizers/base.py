@@ -25,6 +25,8 @@ class Optimizer(ABC):
 
     def __post_init__(self) -> None:
         _check.positive("optimizer.learning_rate", self.learning_rate)
+        schedule = "optimizer.learning_rate_schedule"
+        _check.instance(schedule, self.learning_rate_schedule, Schedule, f"schedule@{schedule}=linear")
         if self.clip_norm is not None:
             _check.positive("optimizer.clip_norm", self.clip_norm)
 

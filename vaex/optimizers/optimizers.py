@@ -7,6 +7,12 @@ from vaex.optimizers.base import Optimizer
 from vaex.part import part, static
 
 
+def _check_adam(adam: "Adam | AdamW") -> None:
+    _check.below_one("optimizer.b1", adam.b1)
+    _check.below_one("optimizer.b2", adam.b2)
+    _check.positive("optimizer.eps", adam.eps)
+
+
 @part
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, Algorithm 1)."""
@@ -14,6 +20,10 @@ class Adam(Optimizer):
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        Optimizer.__post_init__(self)
+        _check_adam(self)
 
     def direction(self) -> optax.GradientTransformation:
         """Returns m / (sqrt(v) + eps), bias-corrected."""
@@ -31,6 +41,7 @@ class AdamW(Optimizer):
 
     def __post_init__(self) -> None:
         Optimizer.__post_init__(self)
+        _check_adam(self)
         _check.at_least("optimizer.weight_decay", self.weight_decay, 0.0)
 
     def direction(self) -> optax.GradientTransformation:
@@ -45,6 +56,10 @@ class SGD(Optimizer):
 
     momentum: float = 0.0
     nesterov: bool = static(default=False)
+
+    def __post_init__(self) -> None:
+        Optimizer.__post_init__(self)
+        _check.below_one("optimizer.momentum", self.momentum)
 
     def direction(self) -> optax.GradientTransformation:
         """Returns the momentum's trace of the gradients."""

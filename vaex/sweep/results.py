@@ -47,7 +47,8 @@ def varying(results: list[Result]) -> list[str]:
 def write_csv(path: Path, results: list[Result]) -> None:
     """Writes one row a job: the swept keys, then the summary's numbers."""
     keys = varying(results)
-    columns = [c for c in results[0].summary if c not in ("config_overrides", "monitor")]
+    columns = list(dict.fromkeys(c for result in results for c in result.summary))
+    columns = [c for c in columns if c not in ("config_overrides", "monitor")]
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["job", *keys, *[c for c in columns if c not in keys]])

@@ -41,6 +41,11 @@ def from_arrays[T](like: T, arrays: Mapping[str, np.ndarray], where: str) -> T:
     """
     paths, structure = jax.tree_util.tree_flatten_with_path(like)
     leaves = []
+    extra = set(arrays) - {jax.tree_util.keystr(path) for path, _ in paths}
+    if extra:
+        raise VaexError(
+            f"{where} is of another model: it also has {sorted(extra)[0]}; use the config that it was trained with"
+        )
     for path, leaf in paths:
         name = jax.tree_util.keystr(path)
         if name not in arrays:

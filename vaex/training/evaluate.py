@@ -17,6 +17,7 @@ from vaex.metrics import Estimate, importance_estimate
 from vaex.models import VAE
 from vaex.objectives import Context, Terms
 from vaex.training.recipe import Recipe
+from vaex.training.streams import stream
 from vaex.typing import Number, Params, PRNGKey, Scalar
 
 BATCH = 500  # examples a device call, of cheap passes
@@ -60,7 +61,8 @@ def _terms_sum(
         return model.draws(params, prior, model.posterior_of(params, x), keys, x)
 
     draws = jax.vmap(one)(index, preparation(split[index]))
-    context = Context(step, recipe.num_steps, key, prior, num_train, weights)
+    own = jax.random.fold_in(stream(recipe.seed, "objective"), step)
+    context = Context(step, recipe.num_steps, own, prior, num_train, weights)
     terms = objective(draws, objective_state, context)[2]
     count = jnp.sum(weights)
     return jax.tree.map(lambda t: t * count, terms), count
@@ -151,7 +153,8 @@ def _statistic_batch(
             lambda s: weight * s, model.likelihood.statistic(params["likelihood"], model.decode(params, z), x)
         )
 
-    return jax.tree.map(lambda s: jnp.sum(s, axis=0), jax.vmap(one)(index, preparation(split[index]), weights))
+    x = preparation(split[index], jax.random.fold_in(key, index[0]))  # binarized as in training, where it is
+    return jax.tree.map(lambda s: jnp.sum(s, axis=0), jax.vmap(one)(index, x, weights))
 
 
 def calibrate(

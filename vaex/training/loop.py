@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vaex.data import Dataset, batch_indices
@@ -82,7 +83,7 @@ def fit(
     hooks = hooks or Hooks()
     run = _Run(canonical(recipe), data, hooks)
     with run.clock("compile"):
-        begin: TrainState = init_state(run.recipe, data.stats) if state is None else jax.device_put(state)
+        begin: TrainState = init_state(run.recipe, data.stats) if state is None else jax.tree.map(jnp.array, state)
         size = steps_per_call or default_steps_per_call(run.recipe, begin)
         first = int(begin.step)
         now, _ = jax.block_until_ready(run.call(begin, first, 0, size))
@@ -136,8 +137,8 @@ class _Run:
         splits = {"validation": data.validation, "test": data.test}
         self.splits = {name: jax.device_put(split) for name, split in splits.items() if split is not None}
         # Numbers are of the data as given: log p(given) = log p(x) + log |dx/d given|.
-        is_density = recipe.model.likelihood.is_density
-        self.log_jacobian = self.preparation.log_jacobian(data.event_shape) if is_density else 0.0
+        of_rescaling = self.preparation.log_jacobian(data.event_shape)
+        self.log_jacobian = recipe.model.likelihood.log_jacobian(of_rescaling)
 
     def call(self, state: TrainState, start: int, count: int, size: int) -> tuple[TrainState, dict[str, Any]]:
         """Dispatches `count` steps in a program of `size`."""

@@ -54,6 +54,7 @@ class _Run:
         job = self.job
         for note in (*job.data.notes, f"likelihood: {job.recipe.model.likelihood.describe()}"):
             LOG.info(note)
+        self._warn_of_units()
         state, resumed_at = self._start()
         write_json(job.folder / "run.json", self.facts)
         info = RunInfo(
@@ -84,6 +85,15 @@ class _Run:
         for line in filter(None, (log.closing_line for log in self.logs)):
             LOG.info(line)
         return summary
+
+    def _warn_of_units(self) -> None:
+        std = float(np.sqrt(np.mean(np.square(self.job.data.stats.std))))
+        if self.recipe.model.likelihood.support == "real" and not 1e-2 < std < 1e2:
+            LOG.warning(
+                "the training data have standard deviation %.3g; learned scales are bounded to [e^-7, e^7], and networks "
+                "start for numbers near 1: data.rescale=standardize is undone on output",
+                std,
+            )
 
     def _identity(self) -> dict[str, Any]:
         """The keys of `summary.json` known beforehand, in its order, with null for the numbers."""
@@ -193,7 +203,7 @@ class _Run:
         params, key = state.eval_params, stream(self.recipe.seed, "evaluation")
         preparation = canonical(job.data.preparation)
         num_samples = job.nll_num_samples
-        log_jacobian = preparation.log_jacobian(job.data.event_shape) if model.likelihood.is_density else 0.0
+        log_jacobian = model.likelihood.log_jacobian(preparation.log_jacobian(job.data.event_shape))
 
         def numbers(split: np.ndarray) -> dict[str, Any]:
             on_device = jax.device_put(split)

@@ -3,8 +3,9 @@
 With donated buffers, an exception in the middle of a call loses the state.
 """
 
+import contextlib
+import os
 import signal
-import sys
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -37,6 +38,8 @@ class StopFlag:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self.signal is None:
-            print("\nstopping after this call, with a checkpoint", file=sys.stderr, flush=True)
-        self.signal = number
+        first, self.signal = self.signal is None, number
+        if first:
+            # Straight to the descriptor: `print` could raise here, if the terminal is gone or in the middle of another.
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nstopping after this call, with a checkpoint\n")

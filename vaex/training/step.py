@@ -119,7 +119,7 @@ def run_steps(
 
     `count` is traced, so that the last, shorter call compiles nothing; with 0 it only compiles.
     """
-    noise, binarization = stream(recipe.seed, "noise"), jax.random.key(data_seed)
+    noise, binarization = stream(recipe.seed, "noise"), stream(data_seed, "binarization")
     flat = train.reshape(len(train), -1)
 
     def one(state: TrainState, batch: Int[Array, " B"]) -> tuple[TrainState, Terms]:

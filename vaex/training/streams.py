@@ -4,7 +4,10 @@ import jax
 
 from vaex.typing import Number, PRNGKey
 
-_STREAMS = ("init", "noise", "evaluation", "calibration", "figures")
+_STREAMS = (
+    *("init", "noise", "evaluation", "objective", "calibration", "figures", "binarization"),
+    *("sample", "log_prob"),
+)
 
 
 def stream(seed: Number, name: str) -> PRNGKey:
