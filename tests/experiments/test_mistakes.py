@@ -33,7 +33,6 @@ def refused(done, *words):
         ("lr=0.1", "did you mean optimizer.learning_rate=0.1?"),
         ("betta=2", "did you mean objective.beta=2?"),
         ("foo", "'foo' is no setting: expected KEY=VALUE"),
-        ("encoder.hidden=null", "encoder.hidden: expected a list of widths"),
         ("~prior", "prior: expected one of its choices"),
         ("objective._target_=foo.Bar", "objective._target_: expected an import path"),
         ("objective.beta_schedule=3", "type schedule@objective.beta_schedule=linear"),

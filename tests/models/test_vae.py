@@ -135,6 +135,7 @@ def test_a_readers_own_networks_fit():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: check_widths("encoder.hidden", None), "expected a list of widths"),
         (lambda: check_widths("encoder.hidden", 128), r"encoder\.hidden=\[128\]"),
         (lambda: encoders.MLP((0,)), r"encoder\.hidden: expected a whole number of at least 1"),
         (lambda: decoders.MLP(activation="rleu"), "did you mean 'relu'"),

@@ -90,8 +90,8 @@ class _Run:
         std = float(np.sqrt(np.mean(np.square(self.job.data.stats.std))))
         if self.recipe.model.likelihood.support == "real" and not 1e-2 < std < 1e2:
             LOG.warning(
-                "the training data have standard deviation %.3g; learned scales are bounded to [e^-7, e^7], and networks "
-                "start for numbers near 1: data.rescale=standardize is undone on output",
+                "the training data have standard deviation %.3g; learned scales are bounded to [e^-7, e^7], and "
+                "networks start for numbers near 1: data.rescale=standardize is undone on output",
                 std,
             )
 
