@@ -117,3 +117,17 @@ def test_a_completed_run_says_so_and_changes_nothing(undisturbed):
     assert process.returncode == 0
     assert "is completed already" in err
     assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_a_signal_is_heeded_when_the_terminal_is_gone(tmp_path):
+    folder = tmp_path / "run"
+    process = start(folder)
+    while not rows(folder):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.stderr.close()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    assert (folder / "checkpoint" / f"step_{summary['step']:010d}.json").exists()
