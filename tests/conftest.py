@@ -15,7 +15,7 @@ from absl import logging as absl_logging
 
 from experiments.device import prepare_jax
 
-prepare_jax()
+prepare_jax(num_devices=2)  # two host devices, as a sweep on two cores has
 # Hydra's logging set-up closes every handler, and absl's closes the stream it found at import: pytest's own capture.
 absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _FOLDERS = (
     *("data", "distributions", "likelihoods", "loggers", "metrics", "models"),
-    *("objectives", "optimizers", "schedules", "training"),
+    *("objectives", "optimizers", "schedules", "sweep", "training"),
 )
 _NAMES = {
     "LoadedModel": "vaex.loaded",
@@ -20,6 +20,7 @@ _NAMES = {
     "VaexError": "vaex._check",
     "load": "vaex.loaded",
     "train": "vaex.training",
+    "train_pack": "vaex.training",
 }
 
 __all__ = [*_FOLDERS, *_NAMES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

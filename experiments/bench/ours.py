@@ -13,7 +13,7 @@ from vaex.models.decoders import MLP as Decoder
 from vaex.models.encoders import MLP as Encoder
 from vaex.objectives import ELBO
 from vaex.optimizers import Adam
-from vaex.training import Recipe
+from vaex.training import Pack, Recipe
 from vaex.training.loop import Hooks, fit
 
 _SOURCES = {
@@ -63,10 +63,10 @@ def build(problem: Problem, x: np.ndarray) -> Run:
             eval_every=num_steps,
         )
         losses = {}
-        hooks = Hooks(row=lambda step, split, values: losses.update({split: values["loss"]}))
-        fit(recipe, dataclasses.replace(loaded, seed=seed), hooks=hooks)
+        hooks = Hooks(row=lambda m, step, split, values: losses.update({split: values["loss"]}))
+        fit(Pack([recipe], dataclasses.replace(loaded, seed=seed)), hooks=hooks)
         # What a run reports as train_seconds: shuffling, training, and handing the numbers to the loggers.
-        return hooks.seconds.train, losses["test"]
+        return hooks.seconds["train"], losses["test"]
 
     return run
 

@@ -30,6 +30,7 @@ SUMMARY = {
     ),
     *("nll_num_samples", "ess", "mse", "bits_per_dim", "active_units", "likelihood", "data_measure", "num_test"),
     *("num_parameters", "train_seconds", "compile_seconds", "steps_per_second", "config_overrides", "monitor"),
+    *("validation", "latent_dim", "pack_size"),
 }
 
 

@@ -35,7 +35,8 @@ def test_line_holds_step_rate_elbo_and_time_left(clock, said):
     with Progress(2000) as bar:
         clock.now += 7.0  # the program compiles: no part of the rate
         for step in range(100, 2001, 100):
-            bar.update(step, elbo=-25.307)
+            bar.elbo(0, -25.307)
+            bar.update(step)
             clock.now += 1.0
     first, *_, last = said()
     # The first second has no rate to tell; from the 2nd call on it is 100 steps/s, and (2000 - 200) / 100 s are left.
@@ -69,7 +70,8 @@ def test_fast_run_speaks_every_five_seconds(clock, said):
 def test_run_of_a_moment_says_one_line(clock, said):
     with Progress(10, "beta=4") as bar:
         for step in range(1, 11):
-            bar.update(step, elbo=-1.0)
+            bar.elbo(0, -1.0)
+            bar.update(step)
             clock.now += 0.01
     # 9 steps in the 0.1 s since the first one was done
     assert said() == ["beta=4  step 10/10  90.0 steps/s  elbo -1.00 nats  eta 0:00:00"]
@@ -85,11 +87,25 @@ def test_resumed_run_counts_its_own_steps_only(clock, said):
 
 def test_latest_elbo_stays_until_there_is_another(clock, said):
     with Progress(3) as bar:
-        bar.update(1, elbo=-30.0)
+        bar.elbo(0, -30.0)
+        bar.update(1)
         bar.update(2)
         clock.now += 1.0
         bar.update(3)
     assert "elbo -30.00 nats" in said()[-1]
+
+
+def test_a_pack_says_how_many_the_range_of_their_elbos_and_the_steps_of_all(clock, said):
+    with Progress(100, "beta=4", members=3) as bar:
+        for step in range(10, 101, 10):
+            for member, elbo in enumerate((-25.0, -31.5, -24.0)):
+                bar.elbo(member, elbo - step)
+            bar.update(step, diverged=int(step > 50))
+            clock.now += 1.0
+    # 3 members of 10 steps/s each
+    assert said()[-1] == (
+        "3 members  step 100/100  27.0 member-steps/s  elbo -131.50 to -124.00 nats  eta 0:00:00  1 diverged"
+    )
 
 
 def test_interrupted_run_says_where_it_stopped(clock, said):
@@ -124,7 +140,8 @@ TERMINAL = """
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="[%(name)s] %(message)s")
     with Progress(40, "beta=4") as bar:
         for step in range(1, 41):
-            bar.update(step, elbo=-25.3)
+            bar.elbo(0, -25.3)
+            bar.update(step)
             time.sleep(0.02)
             if step == 20:
                 logging.getLogger("elsewhere").info("half of the way")
@@ -180,6 +197,16 @@ def test_bar_shows_progress_and_leaves_other_lines_whole():
     assert shown[:2] == ["[elsewhere] half of the way", "printed"]
     assert re.fullmatch(r"beta=4 \S+ +40/40 +[\d.]+ steps/s  elbo -25\.30 nats  eta 0:00:00", shown[2])
     assert shown[3:] == ["[elsewhere] over"]
+
+
+def test_a_pack_is_one_live_table():
+    program = TERMINAL.replace('Progress(40, "beta=4")', 'Progress(40, "beta=4", members=20)')
+    program = program.replace("bar.elbo(0, -25.3)", "bar.elbo(step % 20, -25.3 - step % 2)")
+    shown = screen(at_a_terminal(program)[0])
+    assert shown[:2] == ["[elsewhere] half of the way", "printed"]
+    assert shown[2].split() == ["members", "step", "elbo", "(nats)", "member-steps/s", "eta", "diverged"]
+    assert re.search(r"20 +40/40 .* -26.30 to -25.30 +[\d.]+ +0:00:00 +0$", shown[4])
+    assert shown[-1] == "[elsewhere] over"
 
 
 def test_redirected_stdout_keeps_its_lines():

@@ -19,8 +19,9 @@ from vaex.optimizers import SGD, Adam, AdamW
 from vaex.part import canonical, part
 from vaex.schedules import Cosine, Linear
 from vaex.training import Recipe, init_state, run_steps, train, train_step
-from vaex.training.evaluate import calibrate, estimate_split, evaluate_terms
-from vaex.training.loop import Hooks, default_steps_per_call, fit, plan_calls
+from vaex.training.evaluate import Stopped
+from vaex.training.loop import Hooks, default_steps_per_call, fit, next_end
+from vaex.training.pack import Pack
 from vaex.training.streams import stream
 
 KEY = jax.random.key(17)
@@ -60,15 +61,16 @@ def test_a_linear_vae_reaches_the_ppca_likelihood_and_never_exceeds_it(ppca_x, p
     found = linear_elbo(result.params, ppca_x)
     assert PPCA - 1e-4 < found <= PPCA + 1e-9
     # Evaluation agrees with the closed form: 500 draws of 50 points, so the standard error is of distortions' spread.
-    key, test = jax.random.key(9), jnp.asarray(data.test)
-    estimate, _ = estimate_split(recipe.model, canonical(data.preparation), result.params, key, test, 500)
+    pack = Pack([recipe], data)
+    states = [pack.gather(pack.init())[0]._replace(params=result.params)]
+    ((estimate, _),) = pack.estimates(pack.scatter(states), "test", 500)
     assert np.mean(-estimate.rate - estimate.distortion) == pytest.approx(found, abs=4 * np.sqrt(6 / 2 / 25_000))
     assert -np.mean(estimate.nll) == pytest.approx(PPCA, abs=1e-2)  # the posterior is exact: its weights hardly vary
 
 
 def test_a_new_number_never_traces_again(vectors, make_recipe):
     train(make_recipe(), vectors)
-    sizes = run_steps._cache_size(), init_state._cache_size()
+    sizes = run_steps.one._cache_size(), init_state.one._cache_size()
     for other in (
         make_recipe(ELBO(beta=4)),
         make_recipe(seed=3),
@@ -76,36 +78,42 @@ def test_a_new_number_never_traces_again(vectors, make_recipe):
         make_recipe(likelihood=Gaussian(scale=2)),
     ):
         train(other, vectors)
-    assert (run_steps._cache_size(), init_state._cache_size()) == sizes
+    assert (run_steps.one._cache_size(), init_state.one._cache_size()) == sizes
     train(make_recipe(batch_size=9), vectors)  # and the counter does count
-    assert run_steps._cache_size() == sizes[0] + 1
+    assert run_steps.one._cache_size() == sizes[0] + 1
 
 
 def test_calls_end_at_every_boundary_and_cover_each_step_once():
-    calls = list(plan_calls(3, 50, 7, (10, 25)))
-    assert calls[0][0] == 3
-    assert all(a + n == b for (a, n), (b, _) in itertools.pairwise(calls))
-    assert sum(n for _, n in calls) == 47
-    ends = {start + n for start, n in calls}
-    assert {10, 20, 25, 30, 40, 50} <= ends
-    assert max(n for _, n in calls) <= 7
+    ends = [3]
+    while ends[-1] < 50:
+        ends.append(next_end(ends[-1], 50, 7, (10, 25)))
+    assert all(0 < b - a <= 7 for a, b in itertools.pairwise(ends))
+    assert ends[-1] == 50
+    assert {10, 20, 25, 30, 40, 50} <= set(ends)
+
+
+def fit_one(recipe, data, states=None, **settings):
+    """How a pack of one ends."""
+    return fit(Pack([recipe], data), states, **settings).outcomes[0]
 
 
 @pytest.mark.parametrize("size", [1, 3, 20])
 def test_parameters_do_not_depend_on_steps_per_call(vectors, make_recipe, size):
-    base = fit(make_recipe(), vectors, steps_per_call=7).state
-    other = fit(make_recipe(), vectors, steps_per_call=size).state
+    base = fit_one(make_recipe(), vectors, steps_per_call=7).state
+    other = fit_one(make_recipe(), vectors, steps_per_call=size).state
     assert same(base.params, other.params)
 
 
 def test_stopping_and_continuing_changes_no_bit(vectors, make_recipe):
-    whole = fit(make_recipe(ema_decay=0.9), vectors, steps_per_call=4).state
-    calls = iter([False, False, True])
-    part = fit(make_recipe(ema_decay=0.9), vectors, steps_per_call=4, hooks=Hooks(should_stop=lambda: next(calls)))
+    recipe = make_recipe(ema_decay=0.9)
+    whole = fit_one(recipe, vectors, steps_per_call=4).state
+    asked = iter([False, False, True])
+    part = fit_one(recipe, vectors, steps_per_call=4, hooks=Hooks(should_stop=lambda: next(asked)))
     assert part.status == "interrupted"
-    assert 0 < int(part.state.step) < 20
-    host = jax.device_get(part.state)
-    assert same(whole, fit(make_recipe(ema_decay=0.9), vectors, steps_per_call=4, state=host).state)
+    step = int(part.state.step)
+    assert 0 < step < 20
+    assert same(whole, fit_one(recipe, vectors, [part.state], start=step, steps_per_call=4).state)
+    assert int(part.state.step) == step  # what was handed in is not given away
 
 
 def test_a_step_goes_down_the_gradient(vectors, make_recipe):
@@ -172,7 +180,7 @@ def test_averaged_parameters_follow_their_formula(vectors, make_recipe):
 def test_a_step_that_is_not_finite_keeps_the_last_good_state(vectors, make_recipe):
     recipe = make_recipe(optimizer=SGD(learning_rate=1e18), num_steps=50)
     rows = []
-    outcome = fit(recipe, vectors, steps_per_call=10, hooks=Hooks(row=lambda *row: rows.append(row)))
+    outcome = fit_one(recipe, vectors, steps_per_call=10, hooks=Hooks(row=lambda m, *row: rows.append(row)))
     assert outcome.status == "diverged"
     assert f"step {int(outcome.state.step) + 1};" in outcome.message
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(outcome.state.params))
@@ -194,62 +202,51 @@ def test_rows_come_once_and_at_their_steps(vectors, make_recipe):
 
 @pytest.mark.parametrize("batch", [7, 50, 500])
 def test_evaluation_uses_each_example_once_whatever_the_batch(vectors, make_recipe, monkeypatch, batch):
-    recipe = canonical(make_recipe())
-    params, preparation = init_state(recipe, vectors.stats).params, canonical(vectors.preparation)
-    split = jnp.asarray(vectors.test)
-    about = (recipe, preparation, params, (), np.int32(0), jax.random.key(0))
-    whole = evaluate_terms(*about, split, 50)
+    pack = Pack([make_recipe()], vectors)
+    (whole,) = pack.terms(pack.init(), "test", 0)
     monkeypatch.setattr("vaex.training.evaluate.BATCH", batch)
-    found = evaluate_terms(*about, split, 50)
+    (found,) = pack.terms(pack.init(), "test", 0)
     assert found == pytest.approx(whole, rel=1e-5)  # sums in another order
-    parts = [evaluate_terms(*about, split[i : i + 1], 50)["rate"] for i in range(50)]
-    assert found["rate"] == pytest.approx(np.mean(parts), rel=1e-5)
+
+
+def test_a_splits_terms_are_the_mean_over_its_examples(vectors, make_recipe):
+    recipe = make_recipe()
+    pack = Pack([recipe], vectors)
+    (found,) = pack.terms(pack.init(), "test", 0)
+    params, model = init_state(canonical(recipe), vectors.stats).params, recipe.model
+    q = jax.vmap(lambda x: model.posterior_of(params, x))(jnp.asarray(vectors.test))
+    loc, log_scale = np.asarray(q.loc, np.float64), np.asarray(q.log_scale, np.float64)
+    rates = 0.5 * np.sum(np.exp(2 * log_scale) + loc**2 - 1 - 2 * log_scale, axis=1)
+    assert found["rate"] == pytest.approx(rates.mean(), rel=1e-5)
 
 
 def test_estimates_stop_when_asked(vectors, make_recipe):
-    from vaex.training.evaluate import Stopped
-
-    recipe = canonical(make_recipe())
-    params = init_state(recipe, vectors.stats).params
+    pack = Pack([make_recipe()], vectors)
     with pytest.raises(Stopped):
-        estimate_split(
-            recipe.model,
-            canonical(vectors.preparation),
-            params,
-            jax.random.key(0),
-            jnp.asarray(vectors.test),
-            4,
-            lambda: True,
-        )
+        pack.estimates(pack.init(), "test", 4, lambda: True)
 
 
 def test_the_optimal_scale_is_frozen_at_the_training_sets(vectors, make_recipe):
-    likelihood = OptimalGaussian()
-    recipe = canonical(make_recipe(likelihood=likelihood))
-    params, preparation = init_state(recipe, vectors.stats).params, canonical(vectors.preparation)
-    key, train_split = jax.random.key(1), jnp.asarray(vectors.train)
-    frozen = calibrate(recipe.model, preparation, params, key, train_split)
+    recipe = canonical(make_recipe(likelihood=OptimalGaussian()))
+    pack = Pack([recipe], vectors)
+    params, train_split = init_state(recipe, vectors.stats).params, jnp.asarray(vectors.train)
+    (frozen,) = pack.gather(pack.at_rest(pack.init()))
 
     def error(i, x):
-        z, _ = recipe.model.posterior_of(params, x).sample_and_log_prob(jax.random.fold_in(key, i))
+        key = jax.random.fold_in(stream(recipe.seed, "calibration"), i)
+        z, _ = recipe.model.posterior_of(params, x).sample_and_log_prob(key)
         return jnp.mean(jnp.square(x - recipe.model.decode(params, z)))
 
     mse = jnp.mean(jax.vmap(error)(jnp.arange(50), train_split))
-    assert float(jnp.exp(2 * frozen["likelihood"]["log_scale"])) == pytest.approx(float(mse), rel=1e-5)
-    result = train(make_recipe(likelihood=likelihood), vectors)
-    assert same(
-        result.params,
-        calibrate(recipe.model, preparation, result.params, stream(recipe.seed, "calibration"), train_split),
-    )
+    assert float(jnp.exp(2 * frozen.params["likelihood"]["log_scale"])) == pytest.approx(float(mse), rel=1e-5)
+    state = fit_one(recipe, vectors).state
+    assert same(state, pack.gather(pack.at_rest(pack.scatter([state])))[0])
 
 
 def test_likelihoods_without_a_statistic_are_left_alone(vectors, make_recipe):
-    recipe = canonical(make_recipe())
-    params = init_state(recipe, vectors.stats).params
-    assert (
-        calibrate(recipe.model, canonical(vectors.preparation), params, jax.random.key(0), jnp.asarray(vectors.train))
-        is params
-    )
+    pack = Pack([make_recipe()], vectors)
+    states = pack.init()
+    assert pack.at_rest(states) is states
 
 
 class Spy(Bernoulli):
@@ -270,8 +267,8 @@ def batches_seen(seed, data_seed):
     Spy.seen.clear()
     indices = batch_indices(data_seed, len(data.train), 4, 0, 2)
     state = init_state(recipe, data.stats)
-    about = (canonical(data.preparation), np.int32(data_seed), jnp.asarray(data.train))
-    jax.block_until_ready(run_steps(recipe, *about, state, indices, np.int32(2)))
+    about = (canonical(data.preparation), np.int32(data_seed), jnp.asarray(data.train), indices)
+    jax.block_until_ready(run_steps(recipe, state, *about, np.int32(0), np.int32(2)))
     jax.effects_barrier()
     return sorted(tuple(x.tolist()) for x in Spy.seen)
 
@@ -309,16 +306,11 @@ def test_noise_differs_between_examples_steps_and_seeds(vectors, make_recipe):
     assert len(found) == 4
 
 
-def test_convolutions_run_one_step_a_call_on_a_cpu(make_recipe, vectors):
+def test_convolutions_run_one_step_a_call_on_a_cpu(make_recipe, vectors, digits):
     model = VAE(encoders.Conv((4,), hidden=4), decoders.MLP((4,)), Bernoulli(), 2, (8, 8, 1))
-    recipe = canonical(make_recipe().__class__(model, ELBO()))
-    from vaex.typing import Stats
-
-    stats = Stats(jnp.full((8, 8, 1), 0.5), jnp.full((8, 8, 1), 0.5))
     expected = 1 if jax.default_backend() == "cpu" else 100
-    assert default_steps_per_call(recipe, init_state(recipe, stats)) == expected
-    plain = canonical(make_recipe())
-    assert default_steps_per_call(plain, init_state(plain, vectors.stats)) == 100
+    assert default_steps_per_call(Pack([Recipe(model, ELBO())], digits)) == expected
+    assert default_steps_per_call(Pack([make_recipe()], vectors)) == 100
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """What every data set shares: read, split, binarize, rescale, and refuse what the likelihood cannot score."""
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
+
+import numpy as np
 
 from vaex import _check
 from vaex._check import VaexError
@@ -47,6 +51,14 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = f"{len(self.train)} for training, {len(self.test)} for testing"
         return f"Dataset({self.name}, {sizes}, examples {self.event_shape})"
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the arrays as stored, in hex."""
+        digest = hashlib.sha256()
+        for array in (self.train, self.validation, self.test):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     @property
     def is_image(self) -> bool:

@@ -21,7 +21,8 @@ _KEPT = 2
 class Checkpoint(NamedTuple):
     """What one checkpoint holds."""
 
-    step: int
+    step: int  # of the state: where a diverged run stands still
+    at: int  # of the run's loop, which went on for its pack
     arrays: dict[str, np.ndarray]  # by the path of the leaf in the state
     meta: dict[str, Any]
 
@@ -59,29 +60,35 @@ def from_arrays[T](like: T, arrays: Mapping[str, np.ndarray], where: str) -> T:
     return jax.tree_util.tree_unflatten(structure, leaves)
 
 
-def save(folder: Path, step: int, tree: Any, meta: Mapping[str, Any]) -> None:
-    """Writes a checkpoint; after it, the two newest remain."""
+def save(folder: Path, at: int, tree: Any, meta: Mapping[str, Any]) -> None:
+    """Writes the checkpoint of a state (which has a `step`) when its loop is at a step; the two newest remain."""
     from safetensors.numpy import save as serialise
 
     folder.mkdir(parents=True, exist_ok=True)
     content = serialise(to_arrays(tree))
-    name = f"step_{step:010d}"
+    name = f"step_{at:010d}"
+    digest = hashlib.sha256(content).hexdigest()
     write_bytes(folder / f"{name}.safetensors", content)
-    write_json(folder / f"{name}.json", {"step": step, "sha256": hashlib.sha256(content).hexdigest(), **meta})
+    write_json(folder / f"{name}.json", {"step": int(tree.step), "sha256": digest, **meta})
     for old in _metadata_files(folder)[:-_KEPT]:
         old.unlink()  # metadata first: arrays without metadata are no checkpoint
         old.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
-def latest(folder: Path) -> Checkpoint | None:
-    """Returns the newest checkpoint, or None where there is none.
+def steps(folder: Path) -> list[int]:
+    """Returns where the loop was at each checkpoint in a folder, oldest first."""
+    return [_at(path) for path in _metadata_files(folder)]
+
+
+def latest(folder: Path, at: int | None = None) -> Checkpoint | None:
+    """Returns the newest checkpoint, or the one at a step; None where there is none.
 
     Raises:
         VaexError: where it is damaged; nothing falls back to an older one in silence.
     """
     from safetensors.numpy import load as deserialise
 
-    found = _metadata_files(folder)
+    found = [path for path in _metadata_files(folder) if at is None or _at(path) <= at]
     if not found:
         return None
     meta_path, arrays_path = found[-1], found[-1].with_suffix(".safetensors")
@@ -89,7 +96,7 @@ def latest(folder: Path) -> Checkpoint | None:
         meta, content = read_json(meta_path), arrays_path.read_bytes()
         if hashlib.sha256(content).hexdigest() != meta["sha256"]:
             raise VaexError(f"the SHA-256 of {arrays_path.name} is not the one written with it")
-        return Checkpoint(int(meta["step"]), deserialise(content), meta)
+        return Checkpoint(int(meta["step"]), _at(meta_path), deserialise(content), meta)
     except (VaexError, OSError, KeyError, TypeError, ValueError) as error:
         older = f"to go on from the one before it ({found[-2].stem})" if len(found) > 1 else "to start again"
         raise VaexError(
@@ -122,3 +129,7 @@ def eval_arrays(found: Checkpoint) -> dict[str, np.ndarray]:
 
 def _metadata_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("step_*.json"))
+
+
+def _at(metadata: Path) -> int:
+    return int(metadata.stem.removeprefix("step_"))

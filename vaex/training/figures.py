@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Shaped
 
 from vaex.data import Preparation
 from vaex.models import VAE
+from vaex.training.streams import stream
 from vaex.typing import Params, PRNGKey
 
 COLUMNS = 10
@@ -38,18 +39,18 @@ def _grids(
     }
 
 
-def draw(
-    folder: Path, model: VAE, preparation: Preparation, params: Params, key: PRNGKey, test: np.ndarray
-) -> dict[str, Path]:
+def draw(folder: Path, model: VAE, preparation: Preparation, params: Params, test: np.ndarray) -> dict[str, Path]:
     """Writes the PNGs and returns their paths by name.
 
     `reconstructions`: the first test images, unpicked, above their mean reconstructions. `samples`: means of p(x|z) at
-    draws from the prior. `traversal`: a row a latent, from -3 to 3, the others at the first image's code.
+    draws from the prior, from one key for every run, so that the runs of a sweep compare z by z. `traversal`: a row a
+    latent, from -3 to 3, the others at the first image's code.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stored = np.asarray(test[: 2 * COLUMNS])
     # Few examples repeat, so that the program's shapes stay.
     stored = stored[np.arange(2 * COLUMNS) % len(stored)]
+    key = stream(0, "figures")
     grids: dict[str, Any] = dict(_grids(model, preparation, params, key, stored, num=min(COLUMNS, model.latent_dim)))
     grids = {name: np.asarray(grid) for name, grid in grids.items()}
     pairs = grids["reconstructions"]  # [2, 20, ...]: two bands of originals above reconstructions

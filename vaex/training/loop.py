@@ -1,203 +1,227 @@
 """The loop of device calls: what happens between them, and nothing about files."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from vaex.data import Dataset, batch_indices
-from vaex.part import canonical
-from vaex.training.evaluate import calibrate, evaluate_terms
-from vaex.training.recipe import Recipe
-from vaex.training.step import TrainState, init_state, run_steps
-from vaex.training.streams import stream
+from vaex.training.members import Each
+from vaex.training.pack import Pack
+from vaex.training.step import TrainState
+from vaex.typing import Stats
 
 _FIRST = ("loss", "elbo", "rate", "distortion", "beta")  # in the order a reader looks for them
 _JACOBIAN = {"loss": -1.0, "objective": -1.0, "distortion": -1.0, "elbo": 1.0}  # how often a term holds log p(x)
 Row = tuple[int, str, dict[str, float]]  # step, split, values in nats per datum
 
+STEPS_PER_CALL = 100
+ROUND_SECONDS = 1.0  # of one call of every member: how soon a signal is heeded, and a figure of the progress is new
 
-@dataclass
+
 class Seconds:
-    """Where the wall time went."""
+    """Where the wall time went, by what was done."""
 
-    compile: float = 0.0
-    train: float = 0.0
-    evaluate: float = 0.0
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Adds the time spent inside a `with` to one of the parts."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[name] = self[name] + time.perf_counter() - start
+
+    def __getitem__(self, name: str) -> float:
+        return self.spent.get(name, 0.0)
 
 
 class Outcome(NamedTuple):
-    """How training ended."""
+    """How a member's training ended."""
 
-    state: TrainState
+    state: TrainState  # on the host
     status: str  # completed, diverged, interrupted
     message: str
 
 
+class Fitted(NamedTuple):
+    """How a pack's training ended."""
+
+    states: Each  # on the devices, for what follows
+    outcomes: list[Outcome]
+    at: int  # the step that the loop reached
+
+
 @dataclass(frozen=True)
 class Hooks:
-    """What a caller does between device calls; by default nothing."""
+    """What a caller does between device calls; by default nothing. `m` is a member's place in the pack."""
 
-    row: Callable[[int, str, dict[str, float]], None] = lambda step, split, values: None
-    progress: Callable[[int], None] = lambda step: None
-    checkpoint: Callable[[TrainState], None] = lambda state: None
+    row: Callable[[int, int, str, dict[str, float]], None] = lambda m, step, split, values: None
+    progress: Callable[[int, int], None] = lambda step, diverged: None
+    checkpoint: Callable[[int, Sequence[TrainState]], None] = lambda step, states: None
     should_stop: Callable[[], bool] = lambda: False
     seconds: Seconds = field(default_factory=Seconds)
 
 
-def default_steps_per_call(recipe: Recipe, state: TrainState) -> int:
+def default_steps_per_call(pack: Pack) -> int:
     """Returns 100, or 1 for convolutions on a CPU, where XLA runs them 3 to 12 times slower inside a loop."""
     if jax.default_backend() != "cpu":
-        return 100
-    model = recipe.model
-    program = jax.make_jaxpr(lambda p, x: model.generate(p, model.posterior_of(p, x).mean))
-    return 1 if "conv_general_dilated" in str(program(state.params, np.zeros(model.event_shape, np.float32))) else 100
+        return STEPS_PER_CALL
+    model = pack.recipe.model
+
+    def forward(z: Any, x: Any) -> Any:
+        params = model.init(jax.random.key(0), Stats(x, x))
+        return model.generate(params, z), model.posterior_of(params, x).mean
+
+    z, x = np.zeros(model.latent_dim, np.float32), np.zeros(model.event_shape, np.float32)
+    return 1 if "conv_general_dilated" in str(jax.make_jaxpr(forward)(z, x)) else STEPS_PER_CALL
 
 
-def plan_calls(first: int, last: int, size: int, every: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Yields (start, count) of device calls from `first` to `last` that end at every multiple of each of `every`."""
-    while first < last:
-        stop = min([first + size, last, *(e * (first // e + 1) for e in every)])
-        yield first, stop - first
-        first = stop
+def next_end(first: int, last: int, size: int, every: Sequence[int]) -> int:
+    """Returns where a call that starts at `first` ends: after `size` steps, or at the next multiple of any `every`."""
+    return min([first + size, last, *(e * (first // e + 1) for e in every)])
 
 
 def fit(
-    recipe: Recipe,
-    data: Dataset,
+    pack: Pack,
+    states: Sequence[TrainState] | None = None,
     *,
-    state: TrainState | None = None,
+    start: int = 0,
     steps_per_call: int | None = None,
     checkpoint_every: int | None = None,
     hooks: Hooks | None = None,
-) -> Outcome:
-    """Returns the state after training, and how it ended.
+) -> Fitted:
+    """Returns the states after training, and how each member ended.
 
-    Each call is dispatched before the previous one's numbers are read, so that the device never waits for the host.
+    Each round is dispatched before the previous one's numbers are read, so that the devices never wait for the host.
     A state at step t does not depend on where calls begin and end.
+
+    Args:
+        pack: the members and their data.
+        states: to continue from, on the host; fresh ones without.
+        start: the step of `states` (a diverged member's own stands still before it).
+        steps_per_call: the most steps a device call; 100, or 1 for convolutions on a CPU.
+        checkpoint_every: steps between checkpoints.
+        hooks: what to do between calls.
     """
     hooks = hooks or Hooks()
-    run = _Run(canonical(recipe), data, hooks)
-    with run.clock("compile"):
-        begin: TrainState = init_state(run.recipe, data.stats) if state is None else jax.tree.map(jnp.array, state)
-        size = steps_per_call or default_steps_per_call(run.recipe, begin)
-        first = int(begin.step)
-        now, _ = jax.block_until_ready(run.call(begin, first, 0, size))
-
+    recipe, clock = pack.recipe, hooks.seconds.of
+    with clock("compile"):
+        now = pack.init() if states is None else pack.scatter(states)
+        size = steps_per_call or default_steps_per_call(pack)
+        pack.compile(now, size)
+        now, _ = jax.block_until_ready(pack.call(now, start, 0, size))
+    reader = _Reader(pack, hooks, () if states is None else [m for m, s in enumerate(states) if s.diverged])
     every = tuple(e for e in (recipe.eval_every, checkpoint_every) if e)
-    pending: tuple[int, int, dict[str, Any]] | None = None  # the last call, whose numbers are not read yet
-    interrupted, bad = False, None
-    for start, count in plan_calls(first, recipe.num_steps, size, every):
+    pace = _Pace(size)
+    pending: tuple[int, int, Each] | None = None  # the last round, whose numbers are not read yet
+    interrupted = False
+    while start < recipe.num_steps and not reader.all_diverged:
         interrupted = hooks.should_stop()
         if interrupted:
             break
-        end = start + count
+        end = next_end(start, recipe.num_steps, pace.steps, every)
         last = end == recipe.num_steps
         evaluates = last or end % recipe.eval_every == 0
         saves = last or bool(checkpoint_every and end % checkpoint_every == 0)
-        with run.clock("train"):
-            now, terms = run.call(now, start, count, size)
+        with clock("train"):
+            now, terms = pack.call(now, start, end - start, size, skip=reader.diverged)
             if pending:
-                bad = run.read(*pending)
-            pending = (start, count, terms)
-            if not bad and (evaluates or saves):
-                bad, pending = run.read(*pending), None
-        if bad:
-            break
+                reader.read(*pending)
+            pending = (start, end - start, terms)
+            if evaluates or saves:
+                reader.read(*pending)
+                pending = None
+        pace.note(end)
+        start = end
         if evaluates or saves:
-            now = run.at_rest(now)
-        if evaluates:
-            run.evaluate(now, end)
+            now = pack.at_rest(now)
+        if evaluates and not reader.all_diverged:
+            with clock("evaluate"):
+                reader.evaluate(now, end)
         if saves:
-            hooks.checkpoint(now)
-    if pending and not bad:
-        bad = run.read(*pending)
-    if bad:
-        message = f"the loss or its gradient was not finite at step {bad}; the state before it is kept"
-        return Outcome(run.at_rest(now), "diverged", message)
-    now = run.at_rest(now)
+            hooks.checkpoint(end, pack.gather(now))
+        if evaluates or saves:
+            pace.rest()
+    if pending:
+        reader.read(*pending)
+    now = pack.at_rest(now)
+    host = pack.gather(now)
     if interrupted:
-        hooks.checkpoint(now)
-        return Outcome(now, "interrupted", f"stopped by a signal after step {int(now.step)}")
-    return Outcome(now, "completed", "")
+        hooks.checkpoint(start, host)
+    return Fitted(now, [reader.outcome(m, state, interrupted) for m, state in enumerate(host)], start)
 
 
-class _Run:
-    """A recipe and its data on the device, and what is done with them between two calls."""
+class _Reader:
+    """Hands the members' rows on, and knows which of them have diverged."""
 
-    def __init__(self, recipe: Recipe, data: Dataset, hooks: Hooks):
-        self.recipe, self.data, self.hooks = recipe, data, hooks
-        self.clock = _Clock(hooks.seconds)
-        self.preparation, self.seed = canonical(data.preparation), np.int32(data.seed)
-        self.train = jax.device_put(data.train)
-        splits = {"validation": data.validation, "test": data.test}
-        self.splits = {name: jax.device_put(split) for name, split in splits.items() if split is not None}
-        # Numbers are of the data as given: log p(given) = log p(x) + log |dx/d given|.
-        of_rescaling = self.preparation.log_jacobian(data.event_shape)
-        self.log_jacobian = recipe.model.likelihood.log_jacobian(of_rescaling)
+    def __init__(self, pack: Pack, hooks: Hooks, diverged: Collection[int]):
+        self.pack, self.hooks, self.diverged = pack, hooks, set(diverged)
 
-    def call(self, state: TrainState, start: int, count: int, size: int) -> tuple[TrainState, dict[str, Any]]:
-        """Dispatches `count` steps in a program of `size`."""
-        indices = batch_indices(self.data.seed, len(self.train), self.recipe.batch_size, start, size)
-        return run_steps(self.recipe, self.preparation, self.seed, self.train, state, indices, np.int32(count))
+    @property
+    def all_diverged(self) -> bool:
+        return len(self.diverged) == self.pack.num
 
-    def read(self, start: int, count: int, terms: Mapping[str, Any]) -> int | None:
-        """Hands one call's rows to the caller; returns the step that was not finite, if any."""
-        values = {name: np.asarray(v)[:count] for name, v in terms.items()}
+    def read(self, start: int, count: int, terms: Each) -> None:
+        """Hands one round's rows to the caller; notes the members with a step that was not finite."""
+        for m, of_member in enumerate(self.pack.members.gather(terms)):
+            if m not in self.diverged:
+                self._read(m, start, {name: v[:count] for name, v in of_member.items()})
+        self.hooks.progress(start + count, len(self.diverged))
+
+    def _read(self, m: int, start: int, values: Mapping[str, np.ndarray]) -> None:
         bad = np.flatnonzero(~(np.isfinite(values["loss"]) & np.isfinite(values["grad_norm"])))
-        last = start + int(bad[0]) + 1 if bad.size else None
-        for step in range(start + 1, (last or start + count) + 1):
-            if step % self.recipe.log_every == 0 or step == last:
-                self.row(step, "train", {name: v[step - start - 1] for name, v in values.items()})
-        self.hooks.progress(last - 1 if last else start + count)
-        return last
+        last = start + (int(bad[0]) + 1 if bad.size else len(values["loss"]))
+        for step in range(start + 1, last + 1):
+            if step % self.pack.recipe.log_every == 0 or (bad.size and step == last):
+                self._row(m, step, "train", {name: v[step - start - 1] for name, v in values.items()})
+        if bad.size:
+            self.diverged.add(m)
 
-    def row(self, step: int, split: str, values: Mapping[str, Any]) -> None:
+    def evaluate(self, states: Each, step: int) -> None:
+        """Hands a row of every split but the training one to the caller."""
+        for name in self.pack.splits:
+            for m, terms in enumerate(self.pack.terms(states, name, step)):
+                if m not in self.diverged:
+                    self._row(m, step, name, terms)
+
+    def _row(self, m: int, step: int, split: str, values: Mapping[str, Any]) -> None:
         """Hands one row to the caller, in nats per datum of the data as given."""
         names = [*(n for n in _FIRST if n in values), *(n for n in values if n not in _FIRST)]
-        self.hooks.row(step, split, {n: float(values[n]) + _JACOBIAN.get(n, 0.0) * self.log_jacobian for n in names})
+        shift = self.pack.log_jacobian
+        self.hooks.row(m, step, split, {n: float(values[n]) + _JACOBIAN.get(n, 0.0) * shift for n in names})
 
-    def at_rest(self, state: TrainState) -> TrainState:
-        """Returns the state with the parameters that are a statistic of the training set brought up to date."""
-        key = stream(self.recipe.seed, "calibration")
-        params = calibrate(self.recipe.model, self.preparation, state.eval_params, key, self.train)
-        return state._replace(params=params) if isinstance(state.ema, tuple) else state._replace(ema=params)
-
-    def evaluate(self, state: TrainState, step: int) -> None:
-        """Hands a row of every split but the training one to the caller."""
-        key = stream(self.recipe.seed, "evaluation")
-        with self.clock("evaluate"):
-            for name, split in self.splits.items():
-                terms = evaluate_terms(
-                    self.recipe,
-                    self.preparation,
-                    state.eval_params,
-                    state.objective_state,
-                    state.step,
-                    key,
-                    split,
-                    len(self.train),
-                )
-                self.row(step, name, terms)
+    def outcome(self, m: int, state: TrainState, interrupted: bool) -> Outcome:
+        """Returns how a member ended."""
+        step = int(state.step)
+        if state.diverged:
+            message = f"the loss or its gradient was not finite at step {step + 1}; the state before it is kept"
+            return Outcome(state, "diverged", message)
+        if interrupted:
+            return Outcome(state, "interrupted", f"stopped by a signal after step {step}")
+        return Outcome(state, "completed", "")
 
 
-class _Clock:
-    """Adds the time spent inside a `with` to one of the parts."""
+class _Pace:
+    """How many steps a round takes so that it lasts about a second; no number of a run depends on it."""
 
-    def __init__(self, seconds: Seconds):
-        self._seconds, self._name, self._start = seconds, "", 0.0
+    def __init__(self, most: int):
+        self._most, self.steps = most, -(-most // 10)  # a careful first round
+        self._mark: tuple[float, int] | None = None
 
-    def __call__(self, name: str) -> "_Clock":
-        self._name = name
-        return self
+    def note(self, end: int) -> None:
+        """Notes that the round before the one up to `end` has been read."""
+        now = time.perf_counter()
+        if self._mark is not None:
+            then, step = self._mark
+            self.steps = int(np.clip(ROUND_SECONDS * (end - step) / max(now - then, 1e-9), 1, self._most))
+        self._mark = now, end
 
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        spent = time.perf_counter() - self._start
-        setattr(self._seconds, self._name, getattr(self._seconds, self._name) + spent)
+    def rest(self) -> None:
+        """Lets the time until the next round not count."""
+        self._mark = None

@@ -1,14 +1,15 @@
 """The training step, and the loop of steps that is one device call."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped
 
 from vaex.data import Preparation
 from vaex.objectives import Context, Terms
+from vaex.training.members import packed
 from vaex.training.recipe import Recipe
 from vaex.training.streams import stream
 from vaex.typing import Number, Params, PRNGKey, Scalar, Stats
@@ -29,8 +30,12 @@ class TrainState(NamedTuple):
         """The parameters to evaluate: the averaged ones where there are any."""
         return self.params if isinstance(self.ema, tuple) else self.ema
 
+    def with_eval_params(self, params: Params) -> "TrainState":
+        """Returns the state with other parameters to evaluate."""
+        return self._replace(params=params) if isinstance(self.ema, tuple) else self._replace(ema=params)
 
-@jax.jit
+
+@packed(each=("recipe",))
 def init_state(recipe: Recipe, stats: Stats) -> TrainState:
     """Returns the state before the first step."""
     params = recipe.model.init(stream(recipe.seed, "init"), stats)
@@ -105,34 +110,36 @@ def train_step(
     return after, {**terms, "grad_norm": grad_norm}
 
 
-@partial(jax.jit, donate_argnames="state")
+@packed(each=("recipe", "state"), donate="state", results=2)
 def run_steps(
     recipe: Recipe,
+    state: TrainState,
     preparation: Preparation,
     data_seed: Number,
     train: Shaped[Array, "N *event"],
-    state: TrainState,
-    indices: Int[Array, "S B"],
+    indices: Int[Array | np.ndarray, "S B"],
+    start: Number,
     count: Number,
 ) -> tuple[TrainState, dict[str, Shaped[Array, " S"]]]:
     """Returns the state after the first `count` of S steps, and each step's terms.
 
-    `count` is traced, so that the last, shorter call compiles nothing; with 0 it only compiles.
+    `count` is traced, so that the last, shorter call compiles nothing; with 0 it only compiles. `start` is the number
+    of steps before the call: of the whole pack, also where a member of it stands still.
     """
     noise, binarization = stream(recipe.seed, "noise"), stream(data_seed, "binarization")
     flat = train.reshape(len(train), -1)
 
-    def one(state: TrainState, batch: Int[Array, " B"]) -> tuple[TrainState, Terms]:
+    def one(state: TrainState, i: Number, batch: Int[Array, " B"]) -> tuple[TrainState, Terms]:
         # Gathered flat: over H x W x 1 a CPU's loops would run along the axis of length one.
         stored = flat[batch].reshape(len(batch), *train.shape[1:])
         # Dynamic binarization draws from the data's seed: members of a sweep see the same batches.
-        x = jnp.asarray(preparation(stored, jax.random.fold_in(binarization, state.step)))
+        x = jnp.asarray(preparation(stored, jax.random.fold_in(binarization, start + i)))
         return train_step(recipe, state, noise, x, len(train))
 
     def body(i: Array, carry: tuple[TrainState, dict[str, Array]]) -> tuple[TrainState, dict[str, Array]]:
-        state, terms = one(carry[0], indices[i])
+        state, terms = one(carry[0], i, indices[i])
         return state, jax.tree.map(lambda all_, new: all_.at[i].set(new), carry[1], terms)
 
-    shapes = jax.eval_shape(one, state, indices[0])[1]
+    shapes = jax.eval_shape(one, state, count, indices[0])[1]
     terms = jax.tree.map(lambda s: jnp.full((indices.shape[0], *s.shape), jnp.nan, s.dtype), shapes)
     return jax.lax.fori_loop(0, count, body, (state, terms))

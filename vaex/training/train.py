@@ -1,9 +1,12 @@
-"""`train`: a recipe and data in, parameters and history out."""
+"""`train`: recipes and data in, parameters and history out."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vaex.data import Dataset
 from vaex.training.loop import Hooks, Row, fit
+from vaex.training.members import side_by_side
+from vaex.training.pack import Pack
 from vaex.training.recipe import Recipe
 from vaex.typing import Params
 
@@ -22,7 +25,25 @@ def train(recipe: Recipe, data: Dataset) -> Result:
 
     A second recipe of equal structure (another beta, seed, rate) runs in the same compiled program.
     """
-    history: list[Row] = []
-    hooks = Hooks(row=lambda step, split, values: history.append((step, split, values)))
-    outcome = fit(recipe, data, hooks=hooks)
-    return Result(outcome.state.eval_params, tuple(history), outcome.status, outcome.message)
+    return train_pack([recipe], data)[0]
+
+
+def train_pack(recipes: Sequence[Recipe], data: Dataset, strategy: str = "auto") -> list[Result]:
+    """Returns the results of recipes of one structure, trained side by side in one compiled program.
+
+    Args:
+        recipes: they differ in numbers only (beta, seed, rate, ...).
+        data: all see the same batches.
+        strategy: `loop` (bit-identical to each alone), `vmap` (a batch axis), or `auto`: `loop` on a CPU, else `vmap`.
+
+    Raises:
+        VaexError: where the recipes differ in structure.
+    """
+    histories: list[list[Row]] = [[] for _ in recipes]
+    hooks = Hooks(row=lambda m, step, split, values: histories[m].append((step, split, values)))
+    pack = Pack(recipes, data, side_by_side(len(recipes), strategy))
+    outcomes = fit(pack, hooks=hooks).outcomes
+    return [
+        Result(outcome.state.eval_params, tuple(history), outcome.status, outcome.message)
+        for outcome, history in zip(outcomes, histories, strict=True)
+    ]

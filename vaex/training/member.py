@@ -1,0 +1,219 @@
+"""One run among the members of a pack: its folder, its loggers, its numbers; what fails in it stays in it."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from vaex.data import Dataset
+from vaex.loggers import Jsonl, Log, RunInfo
+from vaex.part import canonical, to_dict
+from vaex.training import checkpoint, figures
+from vaex.training.files import write_json
+from vaex.training.job import Job, data_facts, facts
+from vaex.training.loop import Outcome, Seconds
+from vaex.training.step import TrainState, init_state
+
+LOG = logging.getLogger("vaex")
+
+
+class Member:
+    """A job at work. An exception in its files, figures or loggers ends it as `failed`, and nothing else."""
+
+    def __init__(self, job: Job, pack_size: int):
+        self.job, self.pack_size = job, pack_size
+        self.recipe = canonical(job.recipe)
+        self.facts = facts(job)
+        self.logs: list[Log] = []
+        self.spent_before = 0.0  # seconds of training in earlier processes
+        self.error: Exception | None = None
+        self.summary: dict[str, Any] = {**self._identity(), "status": "failed", "message": "stopped by an exception"}
+        # The lines of one run belong into its own log file; see `experiments.member_logs`.
+        self.log = logging.LoggerAdapter(LOG, {"run": str(job.folder)})
+
+    @contextlib.contextmanager
+    def kept_apart(self) -> Iterator[None]:
+        """What fails inside fails this member; once it has failed, nothing more is to be done for it."""
+        try:
+            yield
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Marks the member as failed."""
+        self.error = self.error or error
+        self.summary |= {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+
+    def _identity(self) -> dict[str, Any]:
+        """The keys of `summary.json` known beforehand, in its order, with null for the numbers."""
+        numbers = (
+            *("elbo", "elbo_se", "rate", "distortion", "objective", "nll", "nll_se", "nll_num_samples", "ess"),
+            *("mse", "bits_per_dim", "active_units"),
+        )
+        return {
+            "status": None,
+            "message": "",
+            "step": 0,
+            "seed": int(self.recipe.seed),
+            "beta": None,
+            **dict.fromkeys(numbers),
+            "validation": None,
+            "latent_dim": self.recipe.model.latent_dim,
+            "likelihood": self.recipe.model.likelihood.name,
+            "data_measure": self.job.data.measure,
+            "num_test": len(self.job.data.test),
+            "num_parameters": None,
+            "train_seconds": None,
+            "compile_seconds": None,
+            "steps_per_second": None,
+            "pack_size": self.pack_size,
+            "config_overrides": list(self.job.overrides),
+        }
+
+    def say_what_it_is(self) -> None:
+        """Logs what was done to the data, and what the likelihood is."""
+        for note in (*self.job.data.notes, f"likelihood: {self.job.recipe.model.likelihood.describe()}"):
+            self.log.info(note)
+        std = float(np.sqrt(np.mean(np.square(self.job.data.stats.std))))
+        if self.recipe.model.likelihood.support == "real" and not 1e-2 < std < 1e2:
+            self.log.warning(
+                "the training data have standard deviation %.3g; learned scales are bounded to [e^-7, e^7], and "
+                "networks start for numbers near 1: data.rescale=standardize is undone on output",
+                std,
+            )
+
+    def state_at(self, start: int) -> TrainState | None:
+        """Returns what to train from: a checkpoint's state, one with `trainer.init_from`'s parameters, or None: fresh.
+
+        Raises:
+            VaexError: where a checkpoint is damaged, or of another model.
+        """
+        folder = self.job.folder / "checkpoint"
+        found = checkpoint.latest(folder, start) if start else None
+        if found is not None:
+            self.spent_before = float(found.meta["train_seconds"])
+            self.log.info("continuing %s from step %d of %d", self.job.folder, found.step, self.recipe.num_steps)
+            return checkpoint.from_arrays(self.fresh(), found.arrays, str(folder))
+        if self.job.trainer.init_from:
+            source = Path(self.job.trainer.init_from).expanduser()
+            arrays, fresh = checkpoint.eval_arrays(checkpoint.require(source)), self.fresh()
+            params = checkpoint.from_arrays(fresh.params, arrays, f"trainer.init_from={source}")
+            return fresh._replace(params=params, ema=fresh.ema if isinstance(fresh.ema, tuple) else params)
+        return None
+
+    def fresh(self) -> TrainState:
+        """Returns the state before the first step, on the host."""
+        return jax.device_get(init_state(self.recipe, self.job.data.stats))
+
+    def open(self, start: int) -> None:
+        """Writes `run.json` and opens the loggers, which go on after step `start`."""
+        job = self.job
+        write_json(job.folder / "run.json", self.facts)
+        info = RunInfo(
+            folder=job.folder,
+            name=job.name,
+            wandb_id=self.facts["wandb_id"],
+            group=job.group,
+            job_type="train",
+            config=_without_targets(job.config),
+            tags=(job.data.name, job.recipe.model.likelihood.name),
+            num_steps=self.recipe.num_steps,
+            resumed_at=start or None,
+            single=job.group is None,
+        )
+        for logger in (Jsonl(), *job.loggers.values()):
+            self.logs.append(logger.open(info))
+
+    def row(self, step: int, split: str, values: dict[str, float]) -> None:
+        """Hands one row to the loggers."""
+        for log in self.logs:
+            log.metrics(step, split, values)
+
+    def save(self, at: int, state: TrainState, seconds: Seconds) -> None:
+        """Writes a checkpoint."""
+        meta = {
+            "train_seconds": self.spent_before + seconds["train"],
+            "recipe": to_dict(self.recipe),
+            "preparation": to_dict(self.job.data.preparation),
+            "data": data_facts(self.job.data),
+        }
+        checkpoint.save(self.job.folder / "checkpoint", at, state, meta)
+
+    def note_end(self, outcome: Outcome, seconds: Seconds) -> None:
+        """Notes how training ended."""
+        step, spent = int(outcome.state.step), self.spent_before + seconds["train"]
+        self.summary |= {
+            "status": outcome.status,
+            "message": outcome.message,
+            "step": step,
+            "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(outcome.state.params)),
+            "train_seconds": spent,
+            "compile_seconds": seconds["compile"],
+            "steps_per_second": step / spent if spent else None,
+        }
+
+    def note_numbers(self, numbers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Notes the numbers of each split, and which of them a sweeper is told."""
+        name = self.job.trainer.monitor
+        split = "validation" if "validation" in numbers else "test"
+        self.summary |= {
+            **numbers["test"],
+            "validation": numbers.get("validation"),
+            "monitor": {"name": name, "split": split, "value": numbers[split][name]},
+        }
+
+    def draw(self, state: TrainState) -> None:
+        """Writes the figures and hands them to the loggers."""
+        job = self.job
+        self.log.info(compression(job.data, self.recipe.model.latent_dim))
+        self.log.info("test: %s", _shown(self.summary))
+        if not job.data.is_image:
+            return
+        preparation = canonical(job.data.preparation)
+        folder, model, params = job.folder / "figures", self.recipe.model, state.eval_params
+        for name, path in figures.draw(folder, model, preparation, params, job.data.test).items():
+            for log in self.logs:
+                log.figure(name, path, int(state.step))
+
+    def close(self) -> None:
+        """Writes `summary.json` and closes the loggers; each of them, whatever another one does."""
+        with self.kept_apart():
+            write_json(self.job.folder / "summary.json", self.summary)
+        for log in self.logs:
+            try:
+                log.close(self.summary, 0 if self.summary["status"] == "completed" else 1)
+            except Exception as error:  # the run is complete, and the other loggers still hold theirs
+                self.log.warning("%s could not be closed: %s: %s", type(log).__name__, type(error).__name__, error)
+        for line in filter(None, (log.closing_line for log in self.logs)):
+            self.log.info(line)
+
+
+def compression(data: Dataset, latent_dim: int) -> str:
+    """Returns what the code of one example saves, in numbers and in bytes: `784 numbers -> 32 (24.5:1), ...`."""
+    numbers = int(np.prod(data.event_shape))
+    stored, code = numbers * data.train.dtype.itemsize, 4 * latent_dim
+    return (
+        f"{numbers} numbers -> {latent_dim} ({numbers / latent_dim:.1f}:1), "
+        f"{stored} bytes -> {code} bytes ({stored / code:.1f}:1)"
+    )
+
+
+def _shown(summary: Mapping[str, Any]) -> str:
+    """The numbers of the end in one line; nats per datum."""
+
+    def with_se(name: str) -> str:
+        se = summary[f"{name}_se"]
+        return f"{name} {summary[name]:.2f}" + ("" if se is None else f" +- {se:.2f}")
+
+    known = [with_se(name) for name in ("elbo", "nll") if summary[name] is not None]
+    return "  ".join([*known, f"rate {summary['rate']:.2f}", f"distortion {summary['distortion']:.2f}", "(nats)"])
+
+
+def _without_targets(config: Any) -> Any:
+    if isinstance(config, Mapping):
+        return {k: _without_targets(v) for k, v in config.items() if k != "_target_"}
+    return config

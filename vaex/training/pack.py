@@ -1,0 +1,145 @@
+"""A pack: recipes of one structure and the data they share, on the devices. A single run is a pack of one."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from vaex._check import VaexError
+from vaex.data import Dataset, batch_indices
+from vaex.metrics import Estimate
+from vaex.part import canonical
+from vaex.training import evaluate
+from vaex.training.members import Each, Members, side_by_side
+from vaex.training.recipe import Recipe
+from vaex.training.step import TrainState, init_state, run_steps
+from vaex.typing import Stats
+
+
+class Pack:
+    """M members and their data on the devices, and what is done with all of them at once.
+
+    Raises:
+        VaexError: where the recipes differ in structure: such runs are programs of their own.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe], data: Dataset, members: Members | None = None):
+        recipes = [canonical(recipe) for recipe in recipes]
+        if len({program_of(recipe) for recipe in recipes}) > 1:
+            raise VaexError("a pack: expected recipes of one structure, got several; train each structure by itself")
+        self.members = members or side_by_side(len(recipes))
+        self.recipe, self.data = recipes[0], data  # any member's, for what all have alike
+        self.recipes = self.members.scatter(recipes)
+        self.preparation, self.seed = canonical(data.preparation), np.int32(data.seed)
+        self.train = self.members.share(data.train)
+        splits = {"validation": data.validation, "test": data.test}
+        self._rows = {name: split for name, split in splits.items() if split is not None}
+        self.splits = {name: self.members.share(split) for name, split in self._rows.items()}
+        # Numbers are of the data as given: log p(given) = log p(x) + log |dx/d given|.
+        self.log_jacobian = self.recipe.model.likelihood.log_jacobian(self.preparation.log_jacobian(data.event_shape))
+
+    @property
+    def num(self) -> int:
+        """The number of members."""
+        return self.members.num
+
+    def init(self) -> Each:
+        """Returns the states before the first step."""
+        return self.members(init_state, self.recipes, self.members.share(Stats(*map(np.asarray, self.data.stats))))
+
+    def _step_arguments(self, states: Each, start: int, count: int, size: int) -> tuple[Any, ...]:
+        indices = batch_indices(self.data.seed, len(self.data.train), self.recipe.batch_size, start, size)
+        about = (self.preparation, self.seed, self.train, self.members.batches(indices))
+        return self.recipes, states, *about, np.int32(start), np.int32(count)
+
+    def call(self, states: Each, start: int, count: int, size: int, skip: Collection[int] = ()) -> tuple[Each, Each]:
+        """Dispatches `count` steps in a program of `size`; returns the states and every step's terms."""
+        return self.members(run_steps, *self._step_arguments(states, start, count, size), skip=skip)
+
+    def compile(self, states: Each, size: int) -> int:
+        """Returns the bytes that training needs on the fullest device, after compiling its program."""
+        lowered = self.members.lower(run_steps, *self._step_arguments(states, 0, 0, size))
+        needs = [program.compile().memory_analysis() for program in lowered]
+        return max(map(_bytes, needs)) + self.members.idle_bytes(states)
+
+    @cached_property
+    def _has_statistic(self) -> bool:
+        recipe, one = self.recipe, np.zeros(1, np.int32)
+        state = jax.eval_shape(init_state.function, recipe, self.data.stats)
+        about = (recipe, state, self.preparation, self.data.train, one, np.ones(1, np.float32))
+        return bool(jax.tree.leaves(jax.eval_shape(evaluate.statistic_sum.function, *about)))
+
+    def at_rest(self, states: Each) -> Each:
+        """Returns the states with the parameters that are a statistic of the training set brought up to date."""
+        if not self._has_statistic:
+            return states
+        num, total = len(self.data.train), None
+        for index, weights in evaluate.batches(num, min(evaluate.BATCH, num)):
+            about = (self.recipes, states, self.preparation, self.train, index, weights)
+            part = self.members(evaluate.statistic_sum, *about)
+            total = part if total is None else jax.tree.map(lambda a, b: a + b, total, part)
+        return self.members(evaluate.with_statistic, self.recipes, states, total)
+
+    def terms(self, states: Each, name: str, step: int) -> list[dict[str, float]]:
+        """Returns every member's objective terms on a split, with the weights of a step; nats per datum of x."""
+        num, num_train = len(self._rows[name]), len(self.data.train)
+        parts = []
+        for index, weights in evaluate.batches(num, min(evaluate.BATCH, num)):
+            about = (self.recipes, states, self.preparation, np.int32(step), self.splits[name], index, weights)
+            parts.append(self.members(evaluate.terms_sum, *about, num_train=num_train))
+        of_batches = zip(*map(self.members.gather, parts), strict=True)
+        return [{key: float(sum(np.float64(b[key]) for b in all_)) / num for key in all_[0]} for all_ in of_batches]
+
+    def estimates(
+        self,
+        states: Each,
+        name: str,
+        num_samples: int,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_batch: Callable[[int], None] = lambda done: None,
+    ) -> list[tuple[Estimate, np.ndarray]]:
+        """Returns, for every member, the estimates of each example of a split and its mean squared error.
+
+        Raises:
+            Stopped: where `should_stop` turned true between two batches.
+        """
+        num, parts = len(self._rows[name]), []
+        pending: Any = None
+        size = min(num, max(1, evaluate.DRAWS // min(num_samples, evaluate.CHUNK)))
+        for index, _ in evaluate.batches(num, size):
+            if should_stop():
+                raise evaluate.Stopped
+            about = (self.recipes, states, self.preparation, self.splits[name], index)
+            now = self.members(evaluate.estimate_batch, *about, num_samples=num_samples)
+            if pending is not None:  # read while the next batch is computed
+                parts.append(self._gathered(pending))
+                on_batch(min(len(parts) * size, num))
+            pending = now
+        parts.append(self._gathered(pending))
+        on_batch(num)
+        return [jax.tree.map(lambda *a: np.concatenate(a)[:num], *of_member) for of_member in zip(*parts, strict=True)]
+
+    def _gathered(self, results: tuple[Each, Each]) -> Iterator[Any]:
+        return zip(*map(self.members.gather, results), strict=True)
+
+    def scatter(self, states: Sequence[TrainState]) -> Each:
+        """Returns states on the devices; what came stays the caller's."""
+        return self.members.scatter([jax.tree.map(np.asarray, state) for state in states])
+
+    def gather(self, states: Each) -> list[TrainState]:
+        """Returns every member's state on the host."""
+        return self.members.gather(states)
+
+
+def program_of(recipe: Recipe) -> Any:
+    """Returns what two recipes share if and only if one compiled program serves both: structure, shapes, types."""
+    leaves, structure = jax.tree.flatten(canonical(recipe))
+    return structure, tuple((np.shape(leaf), np.asarray(leaf).dtype.name) for leaf in leaves)
+
+
+def _bytes(need: Any) -> int:
+    """Returns what a compiled program needs: what donated arguments and results share counts once."""
+    sizes = need.argument_size_in_bytes + need.output_size_in_bytes - need.alias_size_in_bytes
+    return sizes + need.temp_size_in_bytes + need.generated_code_size_in_bytes
