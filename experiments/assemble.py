@@ -40,12 +40,13 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     return {str(k): v for k, v in content.items() if k != "hydra"}  # type: ignore[union-attr]
 
 
-def assemble(config: Mapping[str, Any], folder: Path, **about: Any) -> Any:
+def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] | None = None, **about: Any) -> Any:
     """Returns the `vaex.training.Job` that a plain config describes; every part is built before the first step.
 
     Args:
         config: what `plain` returned.
         folder: of the run.
+        datasets: those that other jobs have loaded; equal nodes share one, and so a pack.
         **about: further fields of the job (overrides, name, group).
 
     Raises:
@@ -66,7 +67,7 @@ def assemble(config: Mapping[str, Any], folder: Path, **about: Any) -> Any:
     trainer, likelihood = parts["trainer"], parts["likelihood"]
     if trainer.monitor == "nll" and not (num_samples and likelihood.is_density):
         raise VaexError("trainer.monitor=nll: there is no NLL to hand back here; use trainer.monitor=elbo")
-    data = parts["data"].load(likelihood)
+    data = _loaded(parts["data"], likelihood, {} if datasets is None else datasets)
     model = VAE(
         encoder=parts["encoder"],
         decoder=parts["decoder"],
@@ -88,6 +89,15 @@ def assemble(config: Mapping[str, Any], folder: Path, **about: Any) -> Any:
         config=config,
         **about,
     )
+
+
+def _loaded(data: Any, likelihood: Any, datasets: dict[Any, Any]) -> Any:
+    import jax
+
+    key = data, jax.tree.structure(likelihood)  # a likelihood's numbers do not change how data are prepared
+    if key not in datasets:
+        datasets[key] = data.load(likelihood)
+    return datasets[key]
 
 
 def build(node: Any, path: str) -> Any:

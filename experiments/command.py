@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vaex._check import VaexError, did_you_mean
 
+SHOWN = 10  # failures of a sweep that are listed
 CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
 
@@ -70,7 +71,10 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
         try:
             app()
         finally:
-            report_if_sweep()
+            unfinished = report_if_sweep()
+        if unfinished:
+            more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
+            raise VaexError("\n".join(unfinished[:SHOWN]) + more)
     except BrokenPipeError:  # `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)

@@ -1,4 +1,4 @@
-"""`python -m experiments.compare sweep=DIR`: a sweep's rate-distortion table and `results.csv`."""
+"""`python -m experiments.compare sweep=DIR`: a sweep's rate-distortion table, `results.csv` and `report.html`."""
 
 import sys
 from pathlib import Path
@@ -12,13 +12,15 @@ from experiments.command import CONF, command, mistakes
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="compare")
 def task(cfg: DictConfig) -> None:
-    """Prints the table of one sweep, or of several joined."""
+    """Prints the table of one sweep, or of several joined, and the paths of `results.csv` and `report.html`."""
     from vaex.sweep import compare, latest_sweep
 
+    by = cfg.group_by if cfg.group_by is None or isinstance(cfg.group_by, str) else list(cfg.group_by)
     named = [cfg.sweep] if isinstance(cfg.sweep, str) else list(cfg.sweep)
     output = Path(cfg.output_dir)
     with mistakes(HydraConfig.get()):
-        print(compare([latest_sweep(output) if name == "latest" else Path(name) for name in named]))
+        sweeps = [latest_sweep(output) if name == "latest" else Path(name) for name in named]
+        print(compare(sweeps, axis=cfg.axis, group_by=by, wandb=cfg.wandb))
 
 
 def main() -> None:

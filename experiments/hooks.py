@@ -1,6 +1,11 @@
 """What Hydra tells before it starts, what a job knows of its sweep, and what a sweep ends in."""
 
 import json
+import re
+import shlex
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +15,27 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import is_sweep
 
-_SWEEPS: list[Path] = []  # of this process, noted when they start: Hydra tells its caller nothing
+_HYDRAS_OWN = ("multirun.yaml", ".lock")  # of a sweep's folder, written before its first job
+
+
+@dataclass
+class _Sweep:
+    """A sweep of this process."""
+
+    folder: Path
+    was_there: bool
+    multirun: bytes | None  # what its `multirun.yaml` held before
+    unfinished: list[str] = field(default_factory=list)  # jobs that did not complete, where that is a failure
+
+
+_SWEEPS: list[_Sweep] = []  # noted when they start: Hydra tells its caller nothing
 _CONFIGS: dict[Path, bytes] = {}  # the `.hydra` files of runs that were there before
 
 
 class Folders(Callback):
     """Notes folders before Hydra writes into them.
 
-    A sweep can end in its table however its jobs ended, and a command that is refused leaves a run's `.hydra` alone.
+    A sweep can end in its report however its jobs ended, and a command that is refused leaves what was there alone.
     """
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -28,8 +46,10 @@ class Folders(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before a sweep's first job."""
         del kwargs
-        _SWEEPS.append(Path(config.hydra.sweep.dir))
-        _note_configs(_SWEEPS[-1], "*/.hydra/*")
+        folder = Path(config.hydra.sweep.dir)
+        multirun = folder / "multirun.yaml"
+        _SWEEPS.append(_Sweep(folder, folder.exists(), multirun.read_bytes() if multirun.exists() else None))
+        _note_configs(folder, "*/.hydra/*")
 
 
 def _note_configs(folder: Path, pattern: str) -> None:
@@ -44,30 +64,58 @@ def restore_configs(folder: Path) -> None:
             path.write_bytes(content)
 
 
-def note_failure(folder: Path, message: str, overrides: list[str]) -> None:
+def leave_as_it_was(folder: Path) -> None:
+    """Undoes what Hydra wrote into a sweep's folder before its first job: nothing was trained there."""
+    for sweep in _SWEEPS:
+        if sweep.folder == folder and sweep.multirun is not None:
+            (folder / "multirun.yaml").write_bytes(sweep.multirun)
+        elif sweep.folder == folder and {path.name for path in folder.glob("*")} <= set(_HYDRAS_OWN):
+            for name in _HYDRAS_OWN:
+                (folder / name).unlink(missing_ok=True)
+            if not sweep.was_there:
+                folder.rmdir()
+    _SWEEPS[:] = [sweep for sweep in _SWEEPS if sweep.folder != folder]
+
+
+def note_failure(folder: Path, message: str, overrides: Sequence[str]) -> None:
     """Writes the summary of a sweep's job that was refused before it started, so that its row is not missing."""
     path = folder / "summary.json"
     if not path.exists():
-        path.write_text(json.dumps({"status": "failed", "message": message, "config_overrides": overrides}))
+        content = {"status": "failed", "message": message, "config_overrides": list(overrides)}
+        path.write_text(json.dumps(content))
 
 
-def report_if_sweep() -> None:
-    """Prints the table of the sweep that this process ran, and writes its `results.csv`."""
+def note_unfinished(message: str) -> None:
+    """Notes that a job of the sweep did not complete, for the exit status."""
+    for sweep in _SWEEPS[-1:]:
+        sweep.unfinished.append(message)
+
+
+def report_if_sweep() -> list[str]:
+    """Returns the jobs that failed, after printing the report of the sweep that this process ran."""
+    unfinished: list[str] = []
     for sweep in _SWEEPS:
-        if any(sweep.glob("*/summary.json")):
+        unfinished += sweep.unfinished
+        if any(sweep.folder.rglob("summary.json")):
             from vaex.sweep import compare  # here, since it takes a second that --help need not wait
 
-            print(compare([sweep]))
+            print(compare([sweep.folder]), flush=True)
     _SWEEPS.clear()
+    return unfinished
 
 
-def about_job(hydra: Any) -> dict[str, Any]:
-    """Returns a job's overrides, and in a sweep its name (the swept keys) and group."""
+def about_job(hydra: Any, swept: Collection[str] | None = None) -> dict[str, Any]:
+    """Returns a job's overrides, and in a sweep its name (the swept keys) and group.
+
+    Args:
+        hydra: its `hydra` node.
+        swept: the keys that a sweep varies; read from its `multirun.yaml` where they are not given.
+    """
     overrides = tuple(str(o) for o in hydra.overrides.task)
     if not is_sweep(hydra):
         return {"overrides": overrides}
     sweep = Path(hydra.sweep.dir)
-    swept = swept_keys(sweep)
+    swept = swept_keys(sweep) if swept is None else swept
     pairs = [o.split("=", 1) for o in overrides if o.split("=", 1)[0] in swept]
     return {
         "overrides": overrides,
@@ -82,3 +130,27 @@ def swept_keys(sweep: Path) -> set[str]:
     given = [f"{key}={value}" for key, value in (config.sweeper.get("params") or {}).items()]
     parsed = OverridesParser.create().parse_overrides([*given, *config.overrides.task])
     return {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
+
+
+def is_basic_sweeper(config: DictConfig) -> bool:
+    """Whether Hydra's own sweeper asks, which uses no return value but raises what it finds in one."""
+    return str(config.hydra.sweeper._target_).endswith(".BasicSweeper")
+
+
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """Returns the `summary.json` of a run, or None where there is none that can be read."""
+    with suppress(OSError, ValueError):
+        return json.loads((folder / "summary.json").read_text())
+    return None
+
+
+def closing_line(lines: Sequence[str], sweep: Path) -> str | None:
+    """Returns what to type, or where to look, for all members' W&B runs, in one line."""
+    if any(line.startswith("wandb sync ") for line in lines):
+        words = dict.fromkeys(word for line in lines for word in shlex.split(line)[2:])
+        inside = re.compile(rf"{re.escape(str(sweep.absolute()))}/[^/]+/wandb/offline-run-[^/]+")
+        if all(inside.fullmatch(word) for word in words):
+            return f"wandb sync {shlex.quote(str(sweep))}/*/wandb/offline-run-*"
+        return " ".join(["wandb sync", *map(shlex.quote, words)])
+    address = next((line for line in lines if "/runs/" in line), None)
+    return address and f"{address.split('/runs/')[0]}/groups/{'_'.join(sweep.parts[-2:])}"

@@ -66,17 +66,9 @@ def ended(job: Job) -> dict[str, Any] | None:
     Raises:
         VaexError: where the folder holds a run with another recipe, data or trainer setting.
     """
-    path = job.folder / "run.json"
-    if not path.exists():
+    before = refuse_other_settings(job.folder, job.config)
+    if before is None:
         return None
-    before = read_json(path)
-    differing = _differences(before.get("config", {}), job.config)
-    if differing:
-        raise VaexError(
-            f"{job.folder} holds a run with other settings ({'; '.join(differing)}); "
-            "type the command it was started with; or leave out hydra.run.dir and, to start a new run from its "
-            f"parameters, add trainer.init_from={job.folder}"
-        )
     if before.get("data") != data_facts(job.data):
         raise VaexError(
             f"{job.folder} was trained on other data ({before.get('data')}, now {data_facts(job.data)}); "
@@ -87,6 +79,26 @@ def ended(job: Job) -> dict[str, Any] | None:
         return None
     content = read_json(summary)
     return content if content["status"] in ("completed", "diverged") else None
+
+
+def refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the `run.json` of a folder, or None where there is none.
+
+    Raises:
+        VaexError: where it is of a run with another config.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    before = read_json(path)
+    differing = _differences(before.get("config", {}), config)
+    if differing:
+        raise VaexError(
+            f"{folder} holds a run with other settings ({'; '.join(differing)}); "
+            "type the command it was started with; or choose another folder and, to start a new run from its "
+            f"parameters, add trainer.init_from={folder}"
+        )
+    return before
 
 
 def facts(job: Job) -> dict[str, Any]:

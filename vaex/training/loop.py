@@ -40,6 +40,11 @@ class Seconds:
     def __getitem__(self, name: str) -> float:
         return self.spent.get(name, 0.0)
 
+    def add(self, other: "Seconds") -> None:
+        """Adds what was spent elsewhere."""
+        for name, seconds in other.spent.items():
+            self.spent[name] = self[name] + seconds
+
 
 class Outcome(NamedTuple):
     """How a member's training ended."""
@@ -114,7 +119,6 @@ def fit(
     with clock("compile"):
         now = pack.init() if states is None else pack.scatter(states)
         size = steps_per_call or default_steps_per_call(pack)
-        pack.compile(now, size)
         now, _ = jax.block_until_ready(pack.call(now, start, 0, size))
     reader = _Reader(pack, hooks, () if states is None else [m for m, s in enumerate(states) if s.diverged])
     every = tuple(e for e in (recipe.eval_every, checkpoint_every) if e)

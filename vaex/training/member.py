@@ -33,7 +33,7 @@ class Member:
         self.error: Exception | None = None
         self.summary: dict[str, Any] = {**self._identity(), "status": "failed", "message": "stopped by an exception"}
         # The lines of one run belong into its own log file; see `experiments.member_logs`.
-        self.log = logging.LoggerAdapter(LOG, {"run": str(job.folder)})
+        self.log = logging.LoggerAdapter(LOG, {"runs": (str(job.folder),)})
 
     @contextlib.contextmanager
     def kept_apart(self) -> Iterator[None]:
@@ -74,10 +74,8 @@ class Member:
             "config_overrides": list(self.job.overrides),
         }
 
-    def say_what_it_is(self) -> None:
-        """Logs what was done to the data, and what the likelihood is."""
-        for note in (*self.job.data.notes, f"likelihood: {self.job.recipe.model.likelihood.describe()}"):
-            self.log.info(note)
+    def warn_of_units(self) -> None:
+        """Logs a warning where the data are far from what networks start for."""
         std = float(np.sqrt(np.mean(np.square(self.job.data.stats.std))))
         if self.recipe.model.likelihood.support == "real" and not 1e-2 < std < 1e2:
             self.log.warning(
@@ -85,6 +83,10 @@ class Member:
                 "networks start for numbers near 1: data.rescale=standardize is undone on output",
                 std,
             )
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns what was done to the data, and what the likelihood is."""
+        return (*self.job.data.notes, f"likelihood: {self.job.recipe.model.likelihood.describe()}")
 
     def state_at(self, start: int) -> TrainState | None:
         """Returns what to train from: a checkpoint's state, one with `trainer.init_from`'s parameters, or None: fresh.
@@ -188,8 +190,13 @@ class Member:
                 log.close(self.summary, 0 if self.summary["status"] == "completed" else 1)
             except Exception as error:  # the run is complete, and the other loggers still hold theirs
                 self.log.warning("%s could not be closed: %s: %s", type(log).__name__, type(error).__name__, error)
-        for line in filter(None, (log.closing_line for log in self.logs)):
+        for line in self.closing_lines:
             self.log.info(line)
+
+    @property
+    def closing_lines(self) -> tuple[str, ...]:
+        """Where the numbers went, or how to send them there."""
+        return tuple(filter(None, (log.closing_line for log in self.logs)))
 
 
 def compression(data: Dataset, latent_dim: int) -> str:

@@ -66,8 +66,9 @@ def packed(
 class Members(ABC):
     """How the members of a pack run."""
 
-    num: int  # members that count; a strategy may run more
     name: str
+    num: int  # members that count; a strategy may run more
+    devices: tuple[Any, ...]
 
     @abstractmethod
     def scatter(self, trees: Sequence[Any]) -> Each:
@@ -97,8 +98,12 @@ class Members(ABC):
         """Returns one tree a member, on the host."""
 
     @abstractmethod
-    def idle_bytes(self, each: Each) -> int:
-        """Returns the bytes that trees take on the fullest device beside those of the member that runs there."""
+    def shapes(self, one: Any) -> Each:
+        """Returns a member's tree of shapes as the trees of all members, for `lower`: nothing is allocated."""
+
+    @abstractmethod
+    def idle(self) -> int:
+        """Returns how many members wait on the fullest device while another one's program runs there."""
 
     @abstractmethod
     def lower(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
@@ -154,10 +159,13 @@ class Loop(Members):
         """Returns the list on the host."""
         return jax.device_get(each)
 
-    def idle_bytes(self, each: Each) -> int:
-        """Returns the bytes of the other members on the first device."""
-        waiting = each[len(self.devices) :: len(self.devices)]
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(waiting))
+    def shapes(self, one: Any) -> Each:
+        """Returns a list with a tree for each device."""
+        return [_placed(one, jax.sharding.SingleDeviceSharding(device)) for device in self.devices]
+
+    def idle(self) -> int:
+        """Returns the number of members of a device, without the one that runs."""
+        return -(-self.num // len(self.devices)) - 1
 
     def lower(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
         """Returns a program a device: traced once, and compiled for each."""
@@ -181,7 +189,8 @@ class Vmap(Members):
         rows = min(len(devices), max(num, size or 0))
         columns = len(devices) // rows
         self.size = -(-max(num, size or 0) // rows) * rows
-        grid = np.array(devices[: rows * columns]).reshape(rows, columns)
+        self.devices = tuple(devices[: rows * columns])
+        grid = np.array(self.devices).reshape(rows, columns)
         self.mesh = Mesh(grid, ("member", "data"), axis_types=(AxisType.Auto, AxisType.Auto))
         self._own = NamedSharding(self.mesh, PartitionSpec("member"))
 
@@ -210,14 +219,21 @@ class Vmap(Members):
         host = jax.device_get(each)
         return [jax.tree.map(lambda a, m=m: a[m], host) for m in range(self.num)]
 
-    def idle_bytes(self, each: Each) -> int:
+    def shapes(self, one: Any) -> Each:
+        """Returns the stacked shapes."""
+        return _placed(one, self._own, (self.size,))
+
+    def idle(self) -> int:
         """Returns 0: all members run at once."""
-        del each
         return 0
 
     def lower(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
         """Returns the one program."""
         return [function.stacked(self._own).lower(*args, **settings)]
+
+
+def _placed(tree: Any, sharding: Any, leading: tuple[int, ...] = ()) -> Any:
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((*leading, *a.shape), a.dtype, sharding=sharding), tree)
 
 
 def side_by_side(

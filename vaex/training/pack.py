@@ -58,17 +58,23 @@ class Pack:
         """Dispatches `count` steps in a program of `size`; returns the states and every step's terms."""
         return self.members(run_steps, *self._step_arguments(states, start, count, size), skip=skip)
 
-    def compile(self, states: Each, size: int) -> int:
-        """Returns the bytes that training needs on the fullest device, after compiling its program."""
+    @cached_property
+    def _one_state(self) -> TrainState:
+        """A member's state, as shapes."""
+        return jax.eval_shape(init_state.function, self.recipe, self.data.stats)
+
+    def compile(self, size: int) -> int:
+        """Returns the bytes that training needs on the fullest device, after compiling its program of `size` steps."""
+        states = self.members.shapes(self._one_state)
         lowered = self.members.lower(run_steps, *self._step_arguments(states, 0, 0, size))
         needs = [program.compile().memory_analysis() for program in lowered]
-        return max(map(_bytes, needs)) + self.members.idle_bytes(states)
+        of_state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self._one_state))
+        return max(map(_bytes, needs)) + self.members.idle() * of_state
 
     @cached_property
     def _has_statistic(self) -> bool:
-        recipe, one = self.recipe, np.zeros(1, np.int32)
-        state = jax.eval_shape(init_state.function, recipe, self.data.stats)
-        about = (recipe, state, self.preparation, self.data.train, one, np.ones(1, np.float32))
+        one = np.zeros(1, np.int32)
+        about = (self.recipe, self._one_state, self.preparation, self.data.train, one, np.ones(1, np.float32))
         return bool(jax.tree.leaves(jax.eval_shape(evaluate.statistic_sum.function, *about)))
 
     def at_rest(self, states: Each) -> Each:

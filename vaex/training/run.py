@@ -1,5 +1,6 @@
 """Runs in their own folders: training, evaluation, figures, and everything that is left on disk."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,9 +12,10 @@ from vaex.metrics import summarise
 from vaex.training import checkpoint
 from vaex.training.evaluate import Stopped
 from vaex.training.job import Job, alone, ended
-from vaex.training.loop import Fitted, Hooks, Seconds, fit
+from vaex.training.loop import Fitted, Hooks, Seconds, default_steps_per_call, fit
 from vaex.training.member import LOG, Member
 from vaex.training.members import side_by_side
+from vaex.training.memory import TooLarge, free_bytes
 from vaex.training.pack import Pack
 from vaex.training.signals import StopFlag
 from vaex.training.step import TrainState
@@ -25,7 +27,8 @@ class Done(NamedTuple):
     """How a run ended."""
 
     summary: dict[str, Any]  # the contents of `summary.json`
-    error: Exception | None  # what ended it, where its status is `failed`
+    error: Exception | None = None  # what ended it, where its status is `failed`
+    closing_lines: tuple[str, ...] = ()  # of its loggers: where the numbers went
 
 
 def run(job: Job, stop: StopFlag) -> dict[str, Any]:
@@ -66,7 +69,8 @@ def run_pack(
         seconds: is filled with where the wall time went.
 
     Raises:
-        jax.errors.JaxRuntimeError: where the device's memory is exhausted; what was saved stays.
+        TooLarge: where the compiled program of several members needs more memory than there is.
+        jax.errors.JaxRuntimeError: where memory was exhausted all the same; what was saved stays.
     """
     pack_run = _PackRun(jobs, stop, Seconds() if seconds is None else seconds)
     try:
@@ -74,11 +78,11 @@ def run_pack(
     except Exception as error:
         for member in pack_run.members:
             member.fail(error)
-        if out_of_memory(error):
+        if len(jobs) > 1 and (isinstance(error, TooLarge) or out_of_memory(error)):
             raise
     finally:
         pack_run.close()
-    return [Done(member.summary, member.error) for member in pack_run.members]
+    return [Done(member.summary, member.error, member.closing_lines) for member in pack_run.members]
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -106,17 +110,25 @@ class _PackRun:
 
     def run(self, strategy: str, size: int | None) -> None:
         start, states = common_step([member.job for member in self.members]), {}
+        log = logging.LoggerAdapter(LOG, {"runs": tuple(str(member.job.folder) for member in self.members)})
+        for note in dict.fromkeys(note for member in self.members for note in member.notes()):
+            log.info(note)
         for member in self.members:
             with member.kept_apart():
-                member.say_what_it_is()
+                member.warn_of_units()
                 states[member] = member.state_at(start)
-                with self.seconds.of("loggers"):
-                    member.open(start)
         members = self.live  # from here on a place in the pack is a place in this list
         if not members:
             return
         recipes, data = [member.job.recipe for member in members], members[0].job.data
         pack = Pack(recipes, data, side_by_side(len(members), strategy, size=size))
+        self._check_memory(pack, members[0].job.trainer.steps_per_call)
+        with self.seconds.of("loggers"):
+            for member in members:
+                with member.kept_apart():
+                    member.open(start)
+        if not self.live:
+            return
         fitted = self._train(pack, members, [states[member] for member in members], start)
         for member, outcome in zip(members, fitted.outcomes, strict=True):
             member.note_end(outcome, self.seconds)
@@ -136,6 +148,15 @@ class _PackRun:
                 with member.kept_apart():
                     member.note_numbers(of_member)
                     member.draw(outcome.state)
+
+    def _check_memory(self, pack: Pack, steps_per_call: int | None) -> None:
+        """Compiles; refuses a pack of several that would not fit. A run by itself may try."""
+        with self.seconds.of("compile"):
+            need = pack.compile(steps_per_call or default_steps_per_call(pack))
+        device, *others = pack.members.devices
+        free = free_bytes(device, 1 + len(others))
+        if pack.num > 1 and need > free:
+            raise TooLarge(pack.num, need, free)
 
     def _train(self, pack: Pack, members: list[Member], states: list[TrainState | None], start: int) -> Fitted:
         trainer = members[0].job.trainer

@@ -1,0 +1,299 @@
+"""What the launcher `packed` runs: a batch of a sweep's jobs, prepared by Hydra one by one, trained as few programs."""
+
+import dataclasses
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, filter_overrides, run_job, setup_globals
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from experiments import hooks
+from experiments.assemble import assemble, plain
+from experiments.command import Stopped
+from experiments.device import prepare_jax
+from experiments.member_logs import MemberLogs
+from vaex._check import VaexError, one_of, whole
+
+LOG = logging.getLogger("vaex")
+_RETRIED = ("failed",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """`hydra.launcher`."""
+
+    strategy: str = "auto"
+    max_pack: int | None = None
+    on_failure: str = "fail"
+    retry: Sequence[str] = ()
+    dry_run: bool = False
+    executor: str = "local"
+
+    def __post_init__(self) -> None:
+        one_of("hydra.launcher.strategy", self.strategy, ("auto", "loop", "vmap"))
+        one_of("hydra.launcher.on_failure", self.on_failure, ("fail", "record"))
+        one_of("hydra.launcher.executor", self.executor, ("local",))
+        if self.max_pack is not None:
+            whole("hydra.launcher.max_pack", self.max_pack)
+        for status in self.retry:
+            if status == "diverged":
+                raise VaexError(
+                    "hydra.launcher.retry=[diverged]: the same numbers would diverge again; the sweep prints, for each "
+                    "such run, the command that trains it in a new folder with a smaller learning rate"
+                )
+            one_of("hydra.launcher.retry", status, _RETRIED)
+
+
+@dataclasses.dataclass
+class Prepared:
+    """One job of the batch."""
+
+    num: int
+    overrides: list[str]
+    config: DictConfig
+    directory: str  # within the sweep's folder
+    folder: Path
+    ret: JobReturn | None = None  # Hydra's record, once its folder is made
+    job: Any = None  # of vaex.training, where it is to be trained
+    summary: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def train_pack(
+    context: HydraContext,
+    config: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    initial_job_idx: int,
+    **launcher: Any,
+) -> list[JobReturn]:
+    """Returns how each job of a batch ended.
+
+    Raises:
+        VaexError: before anything is written, where the batch or the sweep's folder cannot be what was meant.
+        Stopped: after a signal, with checkpoints.
+    """
+    settings = Settings(**launcher)
+    sweep = Path(str(config.hydra.sweep.dir))
+    if not job_overrides:
+        empty = [word for word in config.hydra.overrides.task if "range(" in word or word.endswith("=")]
+        raise VaexError(
+            f"an empty sweep: {' '.join(empty) or 'a key'} has no values; type for example 'seed=range(0,4)'"
+        )
+    setup_globals()
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    return _Batch(context, config, settings, sweep).run(job_overrides, initial_job_idx)
+
+
+class _Batch:
+    """A batch of jobs, from their overrides to their `JobReturn`s."""
+
+    def __init__(self, context: HydraContext, config: DictConfig, settings: Settings, sweep: Path):
+        prepare_jax(num_devices=1_000)  # as many as cores; before jax is used
+        from vaex.training.loop import Seconds
+
+        self.context, self.config, self.settings, self.sweep = context, config, settings, sweep
+        self.seconds, self.logs = Seconds(), MemberLogs()
+
+    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        from vaex.sweep import manifest, packs, plan
+        from vaex.training.job import alone
+
+        with alone(self.sweep):
+            jobs = [self._composed(list(words), first + i) for i, words in enumerate(job_overrides)]
+            self._refuse_what_no_pack_honours(jobs)
+            entries = [manifest.Entry(job.num, job.overrides, job.directory) for job in jobs]
+            of_sweep = manifest.open_manifest(self.sweep, entries, self._is_whole())
+            todo = [job for job in jobs if self._is_left(job)]
+            if self.settings.dry_run:
+                return self._dry(jobs, todo)
+            of_sweep.write()
+            with self.seconds.of("folders"):
+                self._prepare(todo)
+            ready = {job.num: job.job for job in todo if job.job is not None}
+            of_sweep.note_packs(packs.plan(of_sweep, ready, self.settings.strategy, self.settings.max_pack))
+            print(self._plan(plan, [[n for n in p.jobs if n in ready] for p in of_sweep.packs], jobs, todo), flush=True)
+            self._say_refused(todo)
+            stopped = self._train(of_sweep, ready)
+            for job in jobs:
+                job.summary = hooks.read_summary(job.folder) or job.summary
+                entry = of_sweep.job(job.num)
+                entry.status = job.summary.get("status", entry.status)
+                entry.message = job.summary.get("message", entry.message)
+            self.seconds.spent["compose"] = getattr(self.context.config_loader, "seconds", 0.0)
+            of_sweep.about["seconds"] = {name: round(spent, 4) for name, spent in self.seconds.spent.items()}
+            of_sweep.write()
+            if stopped:
+                raise Stopped(stopped, self.config.hydra)
+            self._say_diverged(jobs)
+            return [self._returned(job) for job in jobs]
+
+    def _composed(self, overrides: list[str], num: int) -> Prepared:
+        """Returns a job with its config and folder; nothing is written."""
+        config = self.context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = num
+        HydraConfig.instance().set_config(config)
+        directory = str(OmegaConf.select(config, "hydra.sweep.subdir"))
+        folder = (self.sweep / directory).absolute()
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(folder)
+        HydraConfig.instance().set_config(config)
+        task = [str(word) for word in config.hydra.overrides.task]
+        return Prepared(num, task, config, directory, folder)
+
+    def _refuse_what_no_pack_honours(self, jobs: Sequence[Prepared]) -> None:
+        for job in jobs:
+            if job.config.hydra.job.chdir:
+                raise VaexError(
+                    "hydra.job.chdir=true: expected false, since the runs of a pack share one process; leave it out, "
+                    "or type hydra/launcher=basic"
+                )
+            if job.config.hydra.job.env_set != jobs[0].config.hydra.job.env_set:
+                raise VaexError(
+                    "hydra.job.env_set differs between jobs, which share one process in a pack; set it before the "
+                    "command, or type hydra/launcher=basic"
+                )
+        folders: dict[Path, int] = {}
+        for job in jobs:
+            other = folders.setdefault(job.folder, job.num)
+            if other != job.num:
+                raise VaexError(
+                    f"jobs {other} and {job.num} share the folder {job.folder}; type for example "
+                    "'hydra.sweep.subdir=${hydra.job.num}'"
+                )
+
+    def _is_whole(self) -> bool:
+        """Whether no other batch follows."""
+        return hooks.is_basic_sweeper(self.config) and self.config.hydra.sweeper.max_batch_size is None
+
+    def _is_left(self, job: Prepared) -> bool:
+        """Whether a job is to be trained; refuses the folder of another one."""
+        from vaex.training.job import refuse_other_settings
+
+        if (job.folder / "run.json").exists():
+            HydraConfig.instance().set_config(job.config)
+            refuse_other_settings(job.folder, plain(job.config))
+        job.summary = hooks.read_summary(job.folder) or {}
+        status = job.summary.get("status")
+        return status not in ("completed", "diverged", "failed") or status in self.settings.retry
+
+    def _prepare(self, jobs: Sequence[Prepared]) -> None:
+        """Lets Hydra make each job's folder, and builds its parts."""
+        datasets: dict[Any, Any] = {}
+        swept = hooks.swept_keys(self.sweep)
+        later = dataclasses.replace(self.context, callbacks=_EndsLater(self.context.callbacks))
+        for job in jobs:
+
+            def task(cfg: DictConfig, job: Prepared = job) -> Any:
+                return assemble(plain(cfg), job.folder, datasets, **hooks.about_job(HydraConfig.get(), swept))
+
+            job.ret = run_job(task, job.config, "hydra.sweep.dir", "hydra.sweep.subdir", later)
+            self.logs.take(job.folder)
+            if job.ret.status == JobStatus.COMPLETED:
+                job.job = job.ret._return_value
+            else:
+                error = job.ret._return_value
+                message = str(error) if isinstance(error, VaexError) else f"{type(error).__name__}: {error}"
+                hooks.note_failure(job.folder, message, job.overrides)
+                job.summary = {"status": "failed", "message": message}
+
+    def _dry(self, jobs: Sequence[Prepared], todo: Sequence[Prepared]) -> list[JobReturn]:
+        """Prints the plan; nothing is left behind."""
+        from vaex.sweep import plan
+
+        ready, datasets = {}, {}
+        for job in todo:
+            HydraConfig.instance().set_config(job.config)
+            try:
+                config = plain(job.config)
+                ready[job.num] = assemble(config, job.folder, datasets, **hooks.about_job(job.config.hydra))
+            except VaexError as error:
+                job.summary = {"status": "failed", "message": str(error)}
+        packs = plan.packs_of(ready, self.settings.max_pack)
+        print(self._plan(plan, packs, jobs, todo), flush=True)
+        self._say_refused(todo)
+        hooks.leave_as_it_was(self.sweep)
+        return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) for job in jobs]
+
+    def _plan(
+        self, plan: Any, packs: Sequence[Sequence[int]], jobs: Sequence[Prepared], todo: Sequence[Prepared]
+    ) -> str:
+        left = {job.num for job in todo}
+        before: dict[str, int] = {}
+        for job in jobs:
+            if job.num not in left:
+                before[job.summary["status"]] = before.get(job.summary["status"], 0) + 1
+        refused = sum(job.summary.get("status") == "failed" and job.job is None for job in todo)
+        beside = [f"{count} {status} already" for status, count in before.items()]
+        beside += [f"{refused} refused"] * bool(refused)
+        overrides = {job.num: job.overrides for job in jobs}
+        return plan.describe([pack for pack in packs if pack], overrides, beside)
+
+    def _say_refused(self, todo: Sequence[Prepared]) -> None:
+        for job in todo:
+            if job.job is None and job.summary.get("status") == "failed":
+                LOG.error("job %d (%s): %s", job.num, " ".join(job.overrides), job.summary["message"])
+
+    def _train(self, of_sweep: Any, ready: Mapping[int, Any]) -> int | None:
+        """Trains what is ready; returns the exit code of a signal, if one came."""
+        from vaex.sweep.packs import train_packs
+        from vaex.training import StopFlag
+
+        env_set = self.config.hydra.job.env_set
+        with StopFlag() as stop, env_override({str(k): str(v) for k, v in env_set.items()}):
+            done = train_packs(
+                of_sweep,
+                ready,
+                stop,
+                seconds=self.seconds,
+                around=lambda jobs: self.logs.of([job.folder for job in jobs]),
+            )
+        line = hooks.closing_line([line for one in done.values() for line in one.closing_lines], self.sweep)
+        if line:
+            LOG.info(line)
+        return stop.exit_code if stop else None
+
+    def _say_diverged(self, jobs: Sequence[Prepared]) -> None:
+        for job in jobs:
+            if job.summary.get("status") == "diverged":
+                rate = job.config.optimizer.learning_rate
+                words = [
+                    word for word in filter_overrides(job.overrides) if not word.startswith("optimizer.learning_rate=")
+                ]
+                line = shlex.join(
+                    ["python", "-m", "experiments.train", *words, f"optimizer.learning_rate={rate / 10:g}"]
+                )
+                LOG.warning("%s diverged: %s\ntry: %s", job.folder, job.summary["message"], line)
+
+    def _returned(self, job: Prepared) -> JobReturn:
+        ret = job.ret or JobReturn(overrides=job.overrides, cfg=job.config, hydra_cfg=job.config)
+        status = job.summary.get("status")
+        message = f"{job.folder}: {status}: {job.summary.get('message')}"
+        if status == "completed":
+            ret.status, ret.return_value = JobStatus.COMPLETED, job.summary["monitor"]["value"]
+        else:
+            ret.status, ret.return_value = JobStatus.FAILED, VaexError(message)
+            if self.settings.on_failure == "fail":
+                hooks.note_unfinished(message)
+            if hooks.is_basic_sweeper(self.config):  # it would stop at the first, and has no use for the values
+                ret.status, ret.return_value = JobStatus.COMPLETED, None
+        if job.ret is not None:
+            self.context.callbacks.on_job_end(config=job.config, job_return=ret)
+        return ret
+
+
+class _EndsLater:
+    """Hydra's callbacks; a job is prepared now and ends after its pack."""
+
+    def __init__(self, callbacks: Any):
+        self._callbacks = callbacks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._callbacks, name)
+
+    def on_job_end(self, **kwargs: Any) -> None:
+        """Not yet."""

@@ -1,0 +1,147 @@
+"""`sweep.json`: what a sweep consists of, and how far it is; written from the start, whole or not at all."""
+
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vaex._check import VaexError
+from vaex.training.files import read_json, write_json
+
+VERSION = 1
+NAME = "sweep.json"
+STATUSES = ("pending", "running", "completed", "diverged", "failed", "interrupted")
+ENDED = ("completed", "diverged", "failed")
+# What may differ between a sweep and the command that continues it; a run's own settings are compared by the run.
+_MAY_DIFFER = ("logger", "output_dir", "trainer.steps_per_call")
+
+
+@dataclass
+class Entry:
+    """One job."""
+
+    num: int
+    overrides: list[str]
+    directory: str  # within the sweep's folder
+    status: str = "pending"
+    message: str = ""
+    pack: int | None = None  # its place in `packs`
+
+
+@dataclass
+class PackEntry:
+    """Jobs that train as one program."""
+
+    jobs: list[int]  # their numbers
+    strategy: str
+    size: int  # members that run at once; a `vmap` pack that is resumed keeps it
+    probes: int = 0  # compilations that only told how much memory a size needs
+    halvings: int = 0  # how often it had to be made smaller while it ran
+
+
+@dataclass
+class Manifest:
+    """The content of `sweep.json`."""
+
+    folder: Path
+    jobs: list[Entry] = field(default_factory=list)
+    packs: list[PackEntry] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)  # command, seconds by part, the report's W&B run
+
+    def write(self) -> None:
+        """Writes the file."""
+        content = {
+            "version": VERSION,
+            **self.about,
+            "jobs": list(map(vars, self.jobs)),
+            "packs": list(map(vars, self.packs)),
+        }
+        write_json(self.folder / NAME, content)
+
+    def job(self, num: int) -> Entry:
+        """Returns a job by its number."""
+        return next(entry for entry in self.jobs if entry.num == num)
+
+    def note(self, nums: Iterable[int], status: str, message: str = "") -> None:
+        """Notes how jobs are, and writes the file."""
+        for num in nums:
+            entry = self.job(num)
+            entry.status, entry.message = status, message
+        self.write()
+
+    def note_packs(self, packs: Sequence[PackEntry]) -> None:
+        """Replaces the packs, and writes the file."""
+        self.packs = list(packs)
+        for place, pack in enumerate(self.packs):
+            for num in pack.jobs:
+                self.job(num).pack = place
+        self.write()
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Returns the content of a sweep's `sweep.json`, or None where there is none.
+
+    Raises:
+        VaexError: where it is damaged, or of a version that this one does not know.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return None
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        found = content.get("version") if isinstance(content, dict) else type(content).__name__
+        raise VaexError(f"{path}: expected version {VERSION}, got {found!r}; start in a new folder")
+    try:
+        jobs = [Entry(**entry) for entry in content.pop("jobs")]
+        packs = [PackEntry(**entry) for entry in content.pop("packs")]
+    except (TypeError, KeyError) as error:
+        raise VaexError(f"{path} is damaged ({error}); restore it, or start in a new folder") from None
+    return Manifest(folder, jobs, packs, {key: value for key, value in content.items() if key != "version"})
+
+
+def open_manifest(folder: Path, jobs: Sequence[Entry], whole: bool) -> Manifest:
+    """Returns the manifest of a sweep that starts, or goes on, with these jobs; nothing is written yet.
+
+    Args:
+        folder: the sweep's.
+        jobs: all of them, or a batch of a sweeper that sends several.
+        whole: whether there are no others.
+
+    Raises:
+        VaexError: where the folder holds a run, or a sweep of other jobs, or its `sweep.json` is damaged.
+    """
+    if (folder / "run.json").exists():
+        raise VaexError(f"{folder} holds a run, not a sweep; choose another hydra.sweep.dir")
+    manifest = read_manifest(folder) or Manifest(folder)
+    manifest.about["command"] = shlex.join(sys.argv)
+    known = {entry.num: entry for entry in manifest.jobs}
+    for job in jobs:
+        before = known.get(job.num)
+        if before is None:
+            manifest.jobs.append(job)
+        elif _lasting(before.overrides) != _lasting(job.overrides) or before.directory != job.directory:
+            raise VaexError(
+                f"{folder} holds another sweep: its job {job.num} is {_shown(before.overrides)}, now "
+                f"{_shown(job.overrides)}; type the command it was started with, or choose another hydra.sweep.dir"
+            )
+        else:
+            before.overrides = job.overrides
+    if whole and len(known) > len(jobs):
+        raise VaexError(
+            f"{folder} holds a sweep of {len(known)} jobs, now {len(jobs)}; type the command it was started with, or "
+            "choose another hydra.sweep.dir"
+        )
+    return manifest
+
+
+def _lasting(overrides: Sequence[str]) -> list[str]:
+    def key(override: str) -> str:
+        return override.lstrip("+~").split("=", 1)[0]
+
+    return sorted(o for o in overrides if not any(key(o) == m or key(o).startswith(m + ".") for m in _MAY_DIFFER))
+
+
+def _shown(overrides: Sequence[str]) -> str:
+    return " ".join(overrides) or "without overrides"

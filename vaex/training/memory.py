@@ -1,0 +1,50 @@
+"""What a device can still hold."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from vaex._check import VaexError
+
+SPARE = 0.9  # of what is free: allocators need room, and other programs run too
+
+
+class TooLarge(VaexError):
+    """A pack's program needs more memory than its device has."""
+
+    def __init__(self, num: int, need: int, free: int):
+        super().__init__(
+            f"{num} members need {need / 2**30:.2f} GiB a device, which has {free / 2**30:.2f} GiB free; "
+            "hydra.launcher.max_pack=N makes packs smaller"
+        )
+        self.fits = max(1, num * free // need)  # to be tried next
+
+
+def free_bytes(device: Any, sharing: int) -> int:
+    """Returns the bytes that a program may take on a device; host devices share the host's memory.
+
+    Args:
+        device: of JAX.
+        sharing: host devices in use.
+    """
+    stats = device.memory_stats()  # None on a CPU
+    if stats and "bytes_limit" in stats:
+        return int(SPARE * (stats["bytes_limit"] - stats["bytes_in_use"]))
+    return int(SPARE * host_bytes() / sharing)
+
+
+def host_bytes() -> int:
+    """Returns the memory that the host has available to this process, its control group's limit included."""
+    free = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if "SC_AVPHYS_PAGES" in os.sysconf_names else []
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free = [int(lines["MemAvailable"].split()[0]) * 1024]  # counts what caches would give back
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        group = Path("/sys/fs/cgroup")
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        free += [int(limit) - int(used)] if limit != "max" else []
+    except (OSError, ValueError):
+        pass
+    return max(0, min(free, default=2**40))
