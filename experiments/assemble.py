@@ -36,8 +36,11 @@ _ALSO_CALLED = {
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
     """Returns the config without Hydra's own node, resolved, as plain dicts and lists."""
-    content = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    return {str(k): v for k, v in content.items() if k != "hydra"}  # type: ignore[union-attr]
+
+    def value(node: Any) -> Any:
+        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True) if OmegaConf.is_config(node) else node
+
+    return {str(key): value(cfg[key]) for key in cfg if key != "hydra"}
 
 
 def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] | None = None, **about: Any) -> Any:

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,8 +15,6 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import is_sweep
-
-_HYDRAS_OWN = ("multirun.yaml", ".lock")  # of a sweep's folder, written before its first job
 
 
 @dataclass
@@ -69,11 +68,10 @@ def leave_as_it_was(folder: Path) -> None:
     for sweep in _SWEEPS:
         if sweep.folder == folder and sweep.multirun is not None:
             (folder / "multirun.yaml").write_bytes(sweep.multirun)
-        elif sweep.folder == folder and {path.name for path in folder.glob("*")} <= set(_HYDRAS_OWN):
-            for name in _HYDRAS_OWN:
-                (folder / name).unlink(missing_ok=True)
-            if not sweep.was_there:
-                folder.rmdir()
+        elif sweep.folder == folder:
+            (folder / "multirun.yaml").unlink(missing_ok=True)
+            if not sweep.was_there and {path.name for path in folder.glob("*")} <= {".lock"}:
+                shutil.rmtree(folder)
     _SWEEPS[:] = [sweep for sweep in _SWEEPS if sweep.folder != folder]
 
 

@@ -3,7 +3,10 @@
 import dataclasses
 import logging
 import shlex
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,7 @@ class Prepared:
     ret: JobReturn | None = None  # Hydra's record, once its folder is made
     job: Any = None  # of vaex.training, where it is to be trained
     summary: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    refused: str = ""  # why its parts could not be built
 
 
 def train_pack(
@@ -76,16 +80,17 @@ def train_pack(
         VaexError: before anything is written, where the batch or the sweep's folder cannot be what was meant.
         Stopped: after a signal, with checkpoints.
     """
-    settings = Settings(**launcher)
     sweep = Path(str(config.hydra.sweep.dir))
-    if not job_overrides:
-        empty = [word for word in config.hydra.overrides.task if "range(" in word or word.endswith("=")]
-        raise VaexError(
-            f"an empty sweep: {' '.join(empty) or 'a key'} has no values; type for example 'seed=range(0,4)'"
-        )
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    return _Batch(context, config, settings, sweep).run(job_overrides, initial_job_idx)
+    with ExitStack() as stack:
+        try:
+            batch = _Batch(context, config, Settings(**launcher), sweep)
+            todo = batch.begin(job_overrides, initial_job_idx, stack)
+        except VaexError:
+            hooks.leave_as_it_was(sweep)
+            raise
+        return batch.dry(todo) if batch.settings.dry_run else batch.run(todo)
 
 
 class _Batch:
@@ -98,38 +103,60 @@ class _Batch:
         self.context, self.config, self.settings, self.sweep = context, config, settings, sweep
         self.seconds, self.logs = Seconds(), MemberLogs()
 
-    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-        from vaex.sweep import manifest, packs, plan
+    def begin(self, job_overrides: Sequence[Sequence[str]], first: int, stack: ExitStack) -> list[Prepared]:
+        """Returns the jobs that are left to do; holds the sweep's folder, and has written nothing into it."""
+        from vaex.sweep import manifest
         from vaex.training.job import alone
 
-        with alone(self.sweep):
-            jobs = [self._composed(list(words), first + i) for i, words in enumerate(job_overrides)]
-            self._refuse_what_no_pack_honours(jobs)
-            entries = [manifest.Entry(job.num, job.overrides, job.directory) for job in jobs]
-            of_sweep = manifest.open_manifest(self.sweep, entries, self._is_whole())
-            todo = [job for job in jobs if self._is_left(job)]
-            if self.settings.dry_run:
-                return self._dry(jobs, todo)
-            of_sweep.write()
-            with self.seconds.of("folders"):
-                self._prepare(todo)
-            ready = {job.num: job.job for job in todo if job.job is not None}
-            of_sweep.note_packs(packs.plan(of_sweep, ready, self.settings.strategy, self.settings.max_pack))
-            print(self._plan(plan, [[n for n in p.jobs if n in ready] for p in of_sweep.packs], jobs, todo), flush=True)
-            self._say_refused(todo)
-            stopped = self._train(of_sweep, ready)
-            for job in jobs:
-                job.summary = hooks.read_summary(job.folder) or job.summary
-                entry = of_sweep.job(job.num)
-                entry.status = job.summary.get("status", entry.status)
-                entry.message = job.summary.get("message", entry.message)
-            self.seconds.spent["compose"] = getattr(self.context.config_loader, "seconds", 0.0)
-            of_sweep.about["seconds"] = {name: round(spent, 4) for name, spent in self.seconds.spent.items()}
-            of_sweep.write()
-            if stopped:
-                raise Stopped(stopped, self.config.hydra)
-            self._say_diverged(jobs)
-            return [self._returned(job) for job in jobs]
+        if not job_overrides:
+            empty = [word for word in self.config.hydra.overrides.task if "range(" in word or word.endswith("=")]
+            words = " ".join(empty) or "a key"
+            raise VaexError(f"an empty sweep: {words} has no values; type for example 'seed=range(0,4)'")
+        stack.enter_context(alone(self.sweep))
+        self.jobs = [self._composed(list(words), first + i) for i, words in enumerate(job_overrides)]
+        self._refuse_what_no_pack_honours()
+        entries = [manifest.Entry(job.num, job.overrides, job.directory) for job in self.jobs]
+        self.manifest = manifest.open_manifest(self.sweep, entries, self._is_whole())
+        return [job for job in self.jobs if self._is_left(job)]
+
+    def dry(self, todo: Sequence[Prepared]) -> list[JobReturn]:
+        """Prints the plan; nothing is left behind."""
+        datasets: dict[Any, Any] = {}
+        for job in todo:
+            HydraConfig.instance().set_config(job.config)
+            try:
+                job.job = assemble(plain(job.config), job.folder, datasets)
+            except VaexError as error:
+                job.refused = str(error)
+        from vaex.sweep.plan import packs_of
+
+        self._say_plan(packs_of(_ready(todo), self.settings.max_pack), todo)
+        hooks.leave_as_it_was(self.sweep)
+        return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) for job in self.jobs]
+
+    def run(self, todo: Sequence[Prepared]) -> list[JobReturn]:
+        """Trains what is left to do, and returns how each job of the batch ended."""
+        from vaex.sweep import packs
+
+        self.manifest.write()
+        with self.seconds.of("folders"):
+            self._prepare(todo)
+        ready = _ready(todo)
+        self.manifest.note_packs(packs.plan(self.manifest, ready, self.settings.strategy, self.settings.max_pack))
+        self._say_plan([[n for n in pack.jobs if n in ready] for pack in self.manifest.packs], todo)
+        exit_code = self._train(ready)
+        for job in self.jobs:
+            job.summary = hooks.read_summary(job.folder) or job.summary
+            entry = self.manifest.job(job.num)
+            entry.status = job.summary.get("status", entry.status)
+            entry.message = job.summary.get("message", entry.message)
+        self.seconds.spent["compose"] = getattr(self.context.config_loader, "seconds", 0.0)
+        self.manifest.about["seconds"] = {name: round(spent, 4) for name, spent in self.seconds.spent.items()}
+        self.manifest.write()
+        if exit_code:
+            raise Stopped(exit_code, self.config.hydra)
+        self._say_diverged()
+        return [self._returned(job) for job in self.jobs]
 
     def _composed(self, overrides: list[str], num: int) -> Prepared:
         """Returns a job with its config and folder; nothing is written."""
@@ -145,7 +172,8 @@ class _Batch:
         task = [str(word) for word in config.hydra.overrides.task]
         return Prepared(num, task, config, directory, folder)
 
-    def _refuse_what_no_pack_honours(self, jobs: Sequence[Prepared]) -> None:
+    def _refuse_what_no_pack_honours(self) -> None:
+        jobs = self.jobs
         for job in jobs:
             if job.config.hydra.job.chdir:
                 raise VaexError(
@@ -199,46 +227,22 @@ class _Batch:
                 error = job.ret._return_value
                 message = str(error) if isinstance(error, VaexError) else f"{type(error).__name__}: {error}"
                 hooks.note_failure(job.folder, message, job.overrides)
-                job.summary = {"status": "failed", "message": message}
+                job.refused = message
 
-    def _dry(self, jobs: Sequence[Prepared], todo: Sequence[Prepared]) -> list[JobReturn]:
-        """Prints the plan; nothing is left behind."""
-        from vaex.sweep import plan
+    def _say_plan(self, packs: Sequence[Sequence[int]], todo: Sequence[Prepared]) -> None:
+        from vaex.sweep.plan import describe
 
-        ready, datasets = {}, {}
-        for job in todo:
-            HydraConfig.instance().set_config(job.config)
-            try:
-                config = plain(job.config)
-                ready[job.num] = assemble(config, job.folder, datasets, **hooks.about_job(job.config.hydra))
-            except VaexError as error:
-                job.summary = {"status": "failed", "message": str(error)}
-        packs = plan.packs_of(ready, self.settings.max_pack)
-        print(self._plan(plan, packs, jobs, todo), flush=True)
-        self._say_refused(todo)
-        hooks.leave_as_it_was(self.sweep)
-        return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) for job in jobs]
-
-    def _plan(
-        self, plan: Any, packs: Sequence[Sequence[int]], jobs: Sequence[Prepared], todo: Sequence[Prepared]
-    ) -> str:
         left = {job.num for job in todo}
-        before: dict[str, int] = {}
-        for job in jobs:
-            if job.num not in left:
-                before[job.summary["status"]] = before.get(job.summary["status"], 0) + 1
-        refused = sum(job.summary.get("status") == "failed" and job.job is None for job in todo)
+        before = Counter(job.summary["status"] for job in self.jobs if job.num not in left)
+        refused = [job for job in todo if job.refused]
         beside = [f"{count} {status} already" for status, count in before.items()]
-        beside += [f"{refused} refused"] * bool(refused)
-        overrides = {job.num: job.overrides for job in jobs}
-        return plan.describe([pack for pack in packs if pack], overrides, beside)
+        beside += [f"{len(refused)} refused"] * bool(refused)
+        overrides = {job.num: job.overrides for job in self.jobs}
+        print(describe([pack for pack in packs if pack], overrides, beside), flush=True)
+        for job in refused:
+            print(f"job {job.num} ({' '.join(job.overrides)}): {job.refused}", file=sys.stderr, flush=True)
 
-    def _say_refused(self, todo: Sequence[Prepared]) -> None:
-        for job in todo:
-            if job.job is None and job.summary.get("status") == "failed":
-                LOG.error("job %d (%s): %s", job.num, " ".join(job.overrides), job.summary["message"])
-
-    def _train(self, of_sweep: Any, ready: Mapping[int, Any]) -> int | None:
+    def _train(self, ready: Mapping[int, Any]) -> int | None:
         """Trains what is ready; returns the exit code of a signal, if one came."""
         from vaex.sweep.packs import train_packs
         from vaex.training import StopFlag
@@ -246,7 +250,7 @@ class _Batch:
         env_set = self.config.hydra.job.env_set
         with StopFlag() as stop, env_override({str(k): str(v) for k, v in env_set.items()}):
             done = train_packs(
-                of_sweep,
+                self.manifest,
                 ready,
                 stop,
                 seconds=self.seconds,
@@ -257,8 +261,8 @@ class _Batch:
             LOG.info(line)
         return stop.exit_code if stop else None
 
-    def _say_diverged(self, jobs: Sequence[Prepared]) -> None:
-        for job in jobs:
+    def _say_diverged(self) -> None:
+        for job in self.jobs:
             if job.summary.get("status") == "diverged":
                 rate = job.config.optimizer.learning_rate
                 words = [
@@ -284,6 +288,10 @@ class _Batch:
         if job.ret is not None:
             self.context.callbacks.on_job_end(config=job.config, job_return=ret)
         return ret
+
+
+def _ready(todo: Sequence[Prepared]) -> dict[int, Any]:
+    return {job.num: job.job for job in todo if job.job is not None}
 
 
 class _EndsLater:

@@ -21,6 +21,7 @@ class Problem:
     batch_size: int
     num_epochs: int
     learning_rate: float = 1e-3
+    channels: tuple[int, ...] = ()  # of convolutions instead of layers, each of which halves the image
 
     def encoder_layers(self, dim: int) -> tuple[tuple[int, int], ...]:
         """Returns (in, out) of each layer; the last gives means and log-scales."""
@@ -45,4 +46,8 @@ PROBLEMS = {
     # 100 passes over the digits are about a second of ours: long against the clock and the scheduler.
     "digits": Problem("digits", hidden=(128, 128), latent_dim=8, batch_size=64, num_epochs=100),
     "fashion_mnist": Problem("fashion_mnist", hidden=(400,), latent_dim=20, batch_size=128, num_epochs=1),
+    # Of packs: the same model on drawn images, and the small convolutional networks that `conf/encoder/conv.yaml`
+    # advises for the digits.
+    "784-400-20": Problem("784-400-20", hidden=(400,), latent_dim=20, batch_size=128, num_epochs=1),
+    "conv": Problem("conv", hidden=(), latent_dim=8, batch_size=64, num_epochs=10, channels=(32, 64)),
 }

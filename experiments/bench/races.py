@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -125,15 +126,20 @@ def take_turns(entries: list[Entry], repeats: int) -> None:
                 print(f"  {repeat} of {repeats}: {seconds:8.3f} s  {entry.label}", file=sys.stderr, flush=True)
 
 
+def other_work(losses: Sequence[float], our_losses: Sequence[float]) -> str:
+    """Returns why two contestants did not do the same work, or nothing: the losses after it tell."""
+    theirs, mine = median(losses), median(our_losses)
+    if abs(theirs - mine) <= LOSS_TOLERANCE * abs(mine):
+        return ""
+    return f"not the same work: its loss after training is {theirs:.4g}, ours {mine:.4g}"
+
+
 def row(problem: Problem, steps: int, ours: Entry, rival: Rival, entries: list[Entry]) -> Row:
     """Returns ours against the fastest of a rival's settings."""
     measured = [entry for entry in entries if not entry.reason]
     best = min(measured, key=lambda entry: median(entry.seconds)) if measured else entries[0]
     reason = f"ours: {ours.reason}" if ours.reason else best.reason
-    if not reason:
-        theirs, mine = median(best.losses), median(ours.losses)
-        if not abs(theirs - mine) <= LOSS_TOLERANCE * abs(mine):
-            reason = f"not the same work: its loss after training is {theirs:.4g}, ours {mine:.4g}"
+    reason = reason or other_work(best.losses, ours.losses)
     if reason:
         return Row(problem.name, best.label, rival.unit, goal=rival.goal, reason=reason)
 

@@ -148,9 +148,9 @@ class Member:
     def note_end(self, outcome: Outcome, seconds: Seconds) -> None:
         """Notes how training ended."""
         step, spent = int(outcome.state.step), self.spent_before + seconds["train"]
+        if self.error is None:
+            self.summary |= {"status": outcome.status, "message": outcome.message}
         self.summary |= {
-            "status": outcome.status,
-            "message": outcome.message,
             "step": step,
             "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(outcome.state.params)),
             "train_seconds": spent,

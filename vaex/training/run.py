@@ -145,9 +145,10 @@ class _PackRun:
             return
         with self.seconds.of("figures"):
             for member, of_member, outcome in zip(members, numbers, fitted.outcomes, strict=True):
-                with member.kept_apart():
-                    member.note_numbers(of_member)
-                    member.draw(outcome.state)
+                member.note_numbers(of_member)
+                if member.error is None:
+                    with member.kept_apart():
+                        member.draw(outcome.state)
 
     def _check_memory(self, pack: Pack, steps_per_call: int | None) -> None:
         """Compiles; refuses a pack of several that would not fit. A run by itself may try."""
