@@ -8,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments.command import CONF, command, mistakes
+from vaex._check import VaexError
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="compare")
@@ -19,6 +20,8 @@ def task(cfg: DictConfig) -> None:
     named = [cfg.sweep] if isinstance(cfg.sweep, str) else list(cfg.sweep)
     output = Path(cfg.output_dir)
     with mistakes(HydraConfig.get()):
+        if not isinstance(cfg.wandb, bool):
+            raise VaexError(f"wandb: expected true or false, got {cfg.wandb!r}; type wandb=false")
         sweeps = [latest_sweep(output) if name == "latest" else Path(name) for name in named]
         print(compare(sweeps, axis=cfg.axis, group_by=by, wandb=cfg.wandb))
 

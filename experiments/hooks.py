@@ -1,9 +1,11 @@
 """What Hydra tells before it starts, what a job knows of its sweep, and what a sweep ends in."""
 
 import json
+import logging
 import re
 import shlex
 import shutil
+import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import is_sweep
 
+LOG = logging.getLogger("vaex")
+
 
 @dataclass
 class _Sweep:
@@ -25,6 +29,7 @@ class _Sweep:
     was_there: bool
     multirun: bytes | None  # what its `multirun.yaml` held before
     unfinished: list[str] = field(default_factory=list)  # jobs that did not complete, where that is a failure
+    lines: list[str] = field(default_factory=list)  # where its runs' loggers put their numbers
 
 
 _SWEEPS: list[_Sweep] = []  # noted when they start: Hydra tells its caller nothing
@@ -89,17 +94,36 @@ def note_unfinished(message: str) -> None:
         sweep.unfinished.append(message)
 
 
+def note_lines(lines: Sequence[str]) -> None:
+    """Notes where the numbers of a sweep's runs went, to be said once for all."""
+    for sweep in _SWEEPS[-1:]:
+        sweep.lines += lines
+
+
 def report_if_sweep() -> list[str]:
     """Returns the jobs that failed, after printing the report of the sweep that this process ran."""
     unfinished: list[str] = []
     for sweep in _SWEEPS:
         unfinished += sweep.unfinished
         if any(sweep.folder.rglob("summary.json")):
-            from vaex.sweep import compare  # here, since it takes a second that --help need not wait
-
-            print(compare([sweep.folder]), flush=True)
+            text = _compared(sweep.folder)
+            if line := closing_line(sweep.lines, sweep.folder):
+                LOG.info(line)
+            print(text, flush=True)
     _SWEEPS.clear()
     return unfinished
+
+
+def _compared(folder: Path) -> str:
+    from vaex.sweep import compare, manifest  # here, since it takes a second that --help need not wait
+
+    start = time.perf_counter()
+    text = compare([folder])
+    of_sweep = manifest.read_manifest(folder)
+    if of_sweep is not None and "seconds" in of_sweep.about:
+        of_sweep.about["seconds"]["report"] = round(time.perf_counter() - start, 4)
+        of_sweep.write()
+    return text
 
 
 def about_job(hydra: Any, swept: Collection[str] | None = None) -> dict[str, Any]:
@@ -148,7 +172,8 @@ def closing_line(lines: Sequence[str], sweep: Path) -> str | None:
         words = dict.fromkeys(word for line in lines for word in shlex.split(line)[2:])
         inside = re.compile(rf"{re.escape(str(sweep.absolute()))}/[^/]+/wandb/offline-run-[^/]+")
         if all(inside.fullmatch(word) for word in words):
-            return f"wandb sync {shlex.quote(str(sweep))}/*/wandb/offline-run-*"
+            root, own = shlex.quote(str(sweep)), any(sweep.glob("wandb/offline-run-*"))  # the report's
+            return f"wandb sync {root}/*/wandb/offline-run-*" + f" {root}/wandb/offline-run-*" * own
         return " ".join(["wandb sync", *map(shlex.quote, words)])
     address = next((line for line in lines if "/runs/" in line), None)
     return address and f"{address.split('/runs/')[0]}/groups/{'_'.join(sweep.parts[-2:])}"

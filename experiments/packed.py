@@ -256,9 +256,7 @@ class _Batch:
                 seconds=self.seconds,
                 around=lambda jobs: self.logs.of([job.folder for job in jobs]),
             )
-        line = hooks.closing_line([line for one in done.values() for line in one.closing_lines], self.sweep)
-        if line:
-            LOG.info(line)
+        hooks.note_lines([line for one in done.values() for line in one.closing_lines])
         return stop.exit_code if stop else None
 
     def _say_diverged(self) -> None:

@@ -30,10 +30,10 @@ def test_the_exact_beta_sweep_in_one_pack(command, ppca_file, tmp_path):
     words = (
         *(f"data=array data.path={ppca_file} encoder=linear decoder=linear likelihood=gaussian latent_dim=5".split()),
         *(f"likelihood.scale={math.sqrt(0.1)} trainer.batch_size=50 logger=none".split()),
-        *("trainer.log_every=100000 trainer.eval_every=100000 trainer.checkpoint_every=100000".split()),
-        *("trainer.num_steps=20000 trainer.steps_per_call=1000 trainer.ema_decay=0.999".split()),
-        *("optimizer=sgd optimizer.momentum=0.9 optimizer.learning_rate=0.002 objective.num_samples=16".split()),
-        *("schedule@objective.beta_schedule=linear objective.beta_schedule.fraction=0.4".split()),
+        *(["trainer.log_every=100000", "trainer.eval_every=100000", "trainer.checkpoint_every=100000"]),
+        *(["trainer.num_steps=20000", "trainer.steps_per_call=1000", "trainer.ema_decay=0.999"]),
+        *(["optimizer=sgd", "optimizer.momentum=0.9", "optimizer.learning_rate=0.002", "objective.num_samples=16"]),
+        *(["schedule@objective.beta_schedule=linear", "objective.beta_schedule.fraction=0.4"]),
         "schedule@optimizer.learning_rate_schedule=cosine",
         "evaluation.nll_num_samples=5000",  # 500 draws of 50 points leave a standard error of 0.5 % of the distortion
     )

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsFloat
@@ -165,6 +165,12 @@ class WandbLog:
             with self._kept_alive():
                 self._log(step, {f"figures/{name}": wandb.Image(str(path))})
 
+    def media(self, make: Callable[[], dict[str, Any]]) -> None:
+        """Adds what `make` returns, W&B's own tables and pages by name, to the history's next row."""
+        if self._run is not None:
+            with self._kept_alive():
+                self._run.log(make())
+
     def _log(self, step: int, row: dict[str, Any]) -> None:
         # `step` twice: as the axis that define_metric names, and as W&B's own row number, so that a resumed run does
         # not repeat the rows which the server has seen.
@@ -201,7 +207,7 @@ class WandbLog:
 
     def _give_up(self, error: Exception) -> None:
         self._run = None
-        service.warn_once(f"W&B stopped working ({type(error).__name__}: {error}); training goes on without it")
+        service.warn_once(f"W&B stopped working ({type(error).__name__}: {error}); everything else goes on without it")
         service.forget_if_dead(error)
 
 

@@ -90,9 +90,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not path.exists():
         return None
     content = read_json(path)
-    if not isinstance(content, dict) or content.get("version") != VERSION:
-        found = content.get("version") if isinstance(content, dict) else type(content).__name__
-        raise VaexError(f"{path}: expected version {VERSION}, got {found!r}; start in a new folder")
+    if content.get("version") != VERSION:
+        raise VaexError(f"{path}: expected version {VERSION}, got {content.get('version')!r}; start in a new folder")
     try:
         jobs = [Entry(**entry) for entry in content.pop("jobs")]
         packs = [PackEntry(**entry) for entry in content.pop("packs")]

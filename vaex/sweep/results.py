@@ -2,11 +2,18 @@
 
 import csv
 import io
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from vaex._check import VaexError
+from vaex.sweep.manifest import Entry, read_manifest
 from vaex.training.files import read_json, write_bytes
+
+_NOT_A_JOB = {"wandb", "checkpoint", "figures", ".hydra"}
+_LEFT_OUT = ("config_overrides", "monitor", "validation")
 
 
 class Result(NamedTuple):
@@ -15,44 +22,114 @@ class Result(NamedTuple):
     folder: Path
     overrides: dict[str, str]
     summary: dict[str, Any]
+    """Of a job that has left none yet: its status and message."""
+    run: Mapping[str, Any] = MappingProxyType({})
+    """`run.json`; empty where the job was refused before it started."""
+
+    @property
+    def status(self) -> str:
+        """How the job ended."""
+        return str(self.summary.get("status", "failed"))
+
+    def value(self, key: str) -> str:
+        """Returns what `key` was in this job: as it was typed, else from its config, else nothing."""
+        if key in self.overrides:
+            return self.overrides[key]
+        if key == "likelihood":
+            return str(self.summary.get("likelihood", ""))
+        node: Any = self.run.get("config")
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        return "" if node is None or isinstance(node, (Mapping, list)) else str(node)
 
 
 def read_sweep(sweep: Path) -> list[Result]:
-    """Returns the jobs of a sweep that left a summary, in the order of their numbers.
+    """Returns the jobs of a sweep: those in its `sweep.json`, else every folder below it that holds a summary.
 
     Raises:
-        VaexError: where there is no such folder, or no summary in it.
+        VaexError: where there is no such folder, no job in it, or a file of it is damaged.
     """
     if not sweep.is_dir():
         raise VaexError(f"expected the folder of a sweep, got {sweep}, which does not exist")
-    folders = sorted(sweep.glob("*/summary.json"), key=lambda path: (len(path.parent.name), path.parent.name))
-    if not folders:
-        raise VaexError(
-            f"{sweep} holds no summary.json in any folder; expected a sweep's folder, such as outputs/sweeps/..."
-        )
-    results = []
-    for path in folders:
-        summary = read_json(path)
-        overrides = dict(o.lstrip("+").split("=", 1) for o in summary.get("config_overrides", ()) if "=" in o)
-        results.append(Result(path.parent, overrides, summary))
-    return results
+    manifest = read_manifest(sweep)
+    if manifest is None:
+        results = [_finished(folder) for folder in sorted(_folders(sweep), key=_natural)]
+    else:
+        results = [_planned(sweep, entry) for entry in sorted(manifest.jobs, key=lambda entry: entry.num)]
+    if results:
+        return results
+    expected = "expected a sweep's folder, such as outputs/sweeps/..."
+    if (sweep / "summary.json").exists():
+        raise VaexError(f"{sweep} is a single run; {expected} (the folder above it, where the run belongs to one)")
+    raise VaexError(f"{sweep} holds no summary.json in any folder; {expected}")
+
+
+def _planned(sweep: Path, entry: Entry) -> Result:
+    folder = sweep / entry.directory
+    summary = _read_if_there(folder / "summary.json") or {"status": entry.status, "message": entry.message}
+    return Result(folder, _parsed(entry.overrides), summary, _read_if_there(folder / "run.json"))
+
+
+def _finished(folder: Path) -> Result:
+    summary = read_json(folder / "summary.json")
+    return Result(folder, _parsed(summary.get("config_overrides", ())), summary, _read_if_there(folder / "run.json"))
+
+
+def _read_if_there(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.exists() else {}
+
+
+def _parsed(overrides: Iterable[str]) -> dict[str, str]:
+    pairs = (override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
+    return {key: value.strip("'\"") for key, value in pairs}
+
+
+def _folders(sweep: Path) -> Iterable[Path]:
+    for place, folders, files in os.walk(sweep):
+        folders[:] = [name for name in folders if name not in _NOT_A_JOB]
+        if "summary.json" in files and Path(place) != sweep:
+            yield Path(place)
+
+
+def _natural(folder: Path) -> list[tuple[bool, int, str]]:
+    """2 before 10, numbers before words."""
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in folder.parts]
+
+
+def as_number(text: str) -> float | None:
+    """Returns the finite number that an override's value is, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if abs(value) < float("inf") else None
+
+
+def same(text: str) -> float | str:
+    """Returns what two spellings of one value share: `1`, `1.0` and `1e0` are the same."""
+    number = as_number(text)
+    return text if number is None else number
 
 
 def varying(results: list[Result]) -> list[str]:
     """Returns the overridden keys whose values differ between jobs, in the order they were typed."""
     keys = list(dict.fromkeys(key for result in results for key in result.overrides))
-    return [key for key in keys if len({result.overrides.get(key) for result in results}) > 1]
+    return [key for key in keys if len({same(result.value(key)) for result in results}) > 1]
 
 
 def write_csv(path: Path, results: list[Result]) -> None:
-    """Writes one row a job: the swept keys, then the summary's numbers."""
+    """Writes one row a job: the swept keys, then the summary's numbers, those on the validation split last."""
     keys = varying(results)
-    columns = list(dict.fromkeys(c for result in results for c in result.summary))
-    columns = [c for c in columns if c not in ("config_overrides", "monitor")]
+    flat = [{**result.summary, **_of_validation(result.summary)} for result in results]
+    columns = list(dict.fromkeys(column for summary in flat for column in summary))
+    columns = [column for column in columns if column not in (*_LEFT_OUT, *keys)]
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["job", *keys, *[c for c in columns if c not in keys]])
-    for result in results:
-        values = [result.summary.get(c) for c in columns if c not in keys]
-        rows.writerow([str(result.folder), *[result.overrides.get(k) for k in keys], *values])
+    rows.writerow(["job", *keys, *columns])
+    for result, summary in zip(results, flat, strict=True):
+        rows.writerow([str(result.folder), *(result.value(k) for k in keys), *(summary.get(c) for c in columns)])
     write_bytes(path, text.getvalue().encode())
+
+
+def _of_validation(summary: dict[str, Any]) -> dict[str, Any]:
+    return {f"validation.{key}": value for key, value in (summary.get("validation") or {}).items()}

@@ -35,11 +35,14 @@ def read_json(path: Path) -> dict[str, Any]:
         VaexError: where it cannot be read, or is not JSON.
     """
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except OSError as error:
         raise VaexError(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError as error:
         raise VaexError(f"{path} is damaged (not JSON: {error}); restore it, or start in a new folder") from None
+    if not isinstance(content, dict):
+        raise VaexError(f"{path} is damaged (expected {{...}}, got {content!r}); restore it, or start in a new folder")
+    return content
 
 
 def _finite(value: Any) -> Any:

@@ -110,6 +110,7 @@ def facts(job: Job) -> dict[str, Any]:
     return {
         "id": before.get("id", secrets.token_hex(4)),
         "wandb_id": before.get("wandb_id") or wandb_id or secrets.token_hex(4),
+        "group": job.group,
         "command": shlex.join(sys.argv),
         "config_overrides": list(job.overrides),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
