@@ -97,7 +97,6 @@ class _Batch:
     """A batch of jobs, from their overrides to their `JobReturn`s."""
 
     def __init__(self, context: HydraContext, config: DictConfig, settings: Settings, sweep: Path):
-        prepare_jax(num_devices=1_000)  # as many as cores; before jax is used
         from vaex.training.loop import Seconds
 
         self.context, self.config, self.settings, self.sweep = context, config, settings, sweep
@@ -108,6 +107,7 @@ class _Batch:
         from vaex.sweep import manifest
         from vaex.training.job import alone
 
+        prepare_jax(num_devices=len(job_overrides))  # before jax is used
         if not job_overrides:
             empty = [word for word in self.config.hydra.overrides.task if "range(" in word or word.endswith("=")]
             words = " ".join(empty) or "a key"
@@ -123,7 +123,7 @@ class _Batch:
         """Prints the plan; nothing is left behind."""
         datasets: dict[Any, Any] = {}
         for job in todo:
-            HydraConfig.instance().set_config(job.config)
+            HydraConfig.instance().cfg = job.config
             try:
                 job.job = assemble(plain(job.config), job.folder, datasets)
             except VaexError as error:
@@ -163,12 +163,11 @@ class _Batch:
         config = self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = num
-        HydraConfig.instance().set_config(config)
+        HydraConfig.instance().cfg = config  # `set_config` copies it
         directory = str(OmegaConf.select(config, "hydra.sweep.subdir"))
         folder = (self.sweep / directory).absolute()
         with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
             config.hydra.runtime.output_dir = str(folder)
-        HydraConfig.instance().set_config(config)
         task = [str(word) for word in config.hydra.overrides.task]
         return Prepared(num, task, config, directory, folder)
 
@@ -203,7 +202,7 @@ class _Batch:
         from vaex.training.job import refuse_other_settings
 
         if (job.folder / "run.json").exists():
-            HydraConfig.instance().set_config(job.config)
+            HydraConfig.instance().cfg = job.config
             refuse_other_settings(job.folder, plain(job.config))
         job.summary = hooks.read_summary(job.folder) or {}
         status = job.summary.get("status")

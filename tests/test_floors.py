@@ -13,9 +13,9 @@ FLOORS = [
     ("vaex.models", "vaex.metrics", "vaex.data"),
     ("vaex.training", "vaex.loggers"),
     ("vaex.loaded", "vaex.sweep"),
-    ("experiments",),
+    ("experiments", "hydra_plugins"),
 ]
-FILES = [*ROOT.glob("vaex/**/*.py"), *ROOT.glob("experiments/**/*.py")]
+FILES = [path for room in ("vaex", "experiments", "hydra_plugins") for path in ROOT.glob(f"{room}/**/*.py")]
 
 
 def floor_of(module: str) -> int | None:
@@ -53,7 +53,7 @@ def test_imports_go_down(path):
         assert other is None or other <= own, f"{name_of(path)} (floor {own}) imports {module} (floor {other})"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "vaex" in p.relative_to(ROOT).parts[0]], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in FILES if p.relative_to(ROOT).parts[0] == "vaex"], ids=name_of)
 def test_hydra_and_flax_stay_in_their_rooms(path):
     roots = {module.split(".")[0] for module in imports(path)}
     assert not roots & {"hydra", "omegaconf"}
@@ -64,3 +64,11 @@ def test_hydra_and_flax_stay_in_their_rooms(path):
 
 def test_every_file_stands_on_a_floor():
     assert [name_of(p) for p in FILES if floor_of(name_of(p)) is None] == ["vaex"]
+
+
+def test_the_plugin_is_light():
+    """Hydra executes it for every application of the environment, and a failing import would break them all."""
+    light = {"hydra", "omegaconf", "hydra_plugins", "collections", "dataclasses", "typing", "time"}
+    for path in ROOT.glob("hydra_plugins/**/*.py"):
+        assert {module.split(".")[0] for module in imports(path)} <= light
+    assert not (ROOT / "hydra_plugins" / "__init__.py").exists()

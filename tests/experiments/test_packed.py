@@ -2,16 +2,21 @@
 
 import importlib
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 from tests.experiments.conftest import SMALL
 from tests.experiments.test_mistakes import refused
 from vaex.training.job import alone
 
+ROOT = Path(__file__).resolve().parents[2]
 QUIET = (*SMALL, "logger=none", "hydra.sweep.dir=sweep")
 NUMBERS = (
     "status",
@@ -387,6 +392,23 @@ def test_vmap_agrees_with_loop(sweep):
         # Twenty steps in other orders of summation: 1e-7 a step.
         assert ours["elbo"] == pytest.approx(theirs["elbo"], rel=1e-5)
         assert ours["nll"] == pytest.approx(theirs["nll"], rel=1e-5)
+
+
+def test_eight_host_devices_give_the_same_losses(sweep, tmp_path):
+    """Six members sharded over eight simulated devices: their first 20 losses, as each alone has them."""
+    assert sweep("seed=range(0,6)", "trainer.log_every=1", "hydra.sweep.dir=loop").code == 0
+    command = [sys.executable, "-m", "experiments.train", "-m", *QUIET, "seed=range(0,6)", "trainer.log_every=1"]
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8", "PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, "hydra.launcher.strategy=vmap"], env=environment, check=True, capture_output=True)
+    assert json.loads(Path("sweep/0/run.json").read_text())["device"]["count"] == 8
+
+    def losses(folder):
+        paths = sorted(Path(folder).glob("*/metrics.jsonl"))
+        rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+        return [row["loss"] for row in rows if row["split"] == "train"]
+
+    assert len(losses("loop")) == 6 * 20
+    np.testing.assert_allclose(losses("sweep"), losses("loop"), rtol=1e-5)
 
 
 def test_other_launchers_run_the_app(command, monkeypatch):

@@ -80,6 +80,8 @@ class Wandb:
             init_timeout=20.0,  # a server that answers but does not serve; then offline
             finish_timeout=600.0 if self.log_model else 30.0,  # a server that went away; `wandb sync` does the rest
             finish_timeout_raises=True,
+            # Listing every installed package takes two thirds of a member's start; run.json has the versions.
+            x_save_requirements=run.single,
         )
         # The key is W&B's own business: in its settings it would count as one given in code.
         settings.update_from_env_vars({name: value for name, value in environ.items() if name != "WANDB_API_KEY"})

@@ -122,14 +122,15 @@ class _PackRun:
             return
         recipes, data = [member.job.recipe for member in members], members[0].job.data
         pack = Pack(recipes, data, side_by_side(len(members), strategy, size=size))
-        self._check_memory(pack, members[0].job.trainer.steps_per_call)
+        steps_per_call = members[0].job.trainer.steps_per_call or default_steps_per_call(pack)
+        self._check_memory(pack, steps_per_call)
         with self.seconds.of("loggers"):
             for member in members:
                 with member.kept_apart():
                     member.open(start)
         if not self.live:
             return
-        fitted = self._train(pack, members, [states[member] for member in members], start)
+        fitted = self._train(pack, members, [states[member] for member in members], start, steps_per_call)
         for member, outcome in zip(members, fitted.outcomes, strict=True):
             member.note_end(outcome, self.seconds)
             if outcome.status == "diverged" and member.error is None:
@@ -150,17 +151,18 @@ class _PackRun:
                     with member.kept_apart():
                         member.draw(outcome.state)
 
-    def _check_memory(self, pack: Pack, steps_per_call: int | None) -> None:
+    def _check_memory(self, pack: Pack, steps_per_call: int) -> None:
         """Compiles; refuses a pack of several that would not fit. A run by itself may try."""
         with self.seconds.of("compile"):
-            need = pack.compile(steps_per_call or default_steps_per_call(pack))
+            need = pack.compile(steps_per_call)
         device, *others = pack.members.devices
         free = free_bytes(device, 1 + len(others))
         if pack.num > 1 and need > free:
             raise TooLarge(pack.num, need, free)
 
-    def _train(self, pack: Pack, members: list[Member], states: list[TrainState | None], start: int) -> Fitted:
-        trainer = members[0].job.trainer
+    def _train(
+        self, pack: Pack, members: list[Member], states: list[TrainState | None], start: int, steps_per_call: int
+    ) -> Fitted:
         if all(state is None for state in states):
             before = None
         else:
@@ -184,8 +186,8 @@ class _PackRun:
                 pack,
                 before,
                 start=start,
-                steps_per_call=trainer.steps_per_call,
-                checkpoint_every=trainer.checkpoint_every,
+                steps_per_call=steps_per_call,
+                checkpoint_every=members[0].job.trainer.checkpoint_every,
                 hooks=Hooks(
                     row=row,
                     progress=progress.update,
