@@ -1,5 +1,6 @@
 """The launcher `packed`: what it leaves, plans, refuses, survives; its numbers are each run's own."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -316,6 +317,25 @@ def test_a_diverged_member(sweep, on_failure, code):
     assert again.out.splitlines()[0] == "2 jobs = 1 completed already + 1 diverged already"
 
 
+def test_a_diverged_member_of_an_interrupted_pack_gets_its_numbers_later(sweep, monkeypatch):
+    module = importlib.import_module("vaex.training.run")
+    assert sweep(*DIVERGING, "hydra.sweep.dir=calm").code == 1
+    fit, asked = module.fit, iter([False, True])
+
+    def stopped(pack, states, *, hooks, **settings):
+        hooks = dataclasses.replace(hooks, should_stop=lambda: next(asked))
+        return fit(pack, states, hooks=hooks, **settings)
+
+    monkeypatch.setattr(module, "fit", stopped)
+    sweep(*DIVERGING)
+    assert statuses() == ["interrupted"] * 2
+    monkeypatch.setattr(module, "fit", fit)
+    assert sweep(*DIVERGING).code == 1
+    assert statuses() == ["completed", "diverged"]
+    for member in range(2):
+        assert {n: summary(member)[n] for n in NUMBERS} == {n: summary(member, "calm")[n] for n in NUMBERS}
+
+
 def test_a_pack_is_as_large_as_memory_allows(sweep, monkeypatch):
     needs = []
     module = importlib.import_module("vaex.training.run")  # the package has a function of that name
@@ -342,6 +362,14 @@ def test_a_pack_is_as_large_as_memory_allows(sweep, monkeypatch):
     assert [summary(i)["pack_size"] for i in range(5)] == [1] * 5
 
 
+def statuses_on_disk():
+    return [summary(i)["status"] for i in range(4)]
+
+
+def halves(nums):
+    return [list(nums[:2]), list(nums[2:])]
+
+
 def test_a_pack_that_runs_out_of_memory_is_halved(sweep, monkeypatch):
     module = importlib.import_module("vaex.training.run")  # the package has a function of that name
 
@@ -354,7 +382,10 @@ def test_a_pack_that_runs_out_of_memory_is_halved(sweep, monkeypatch):
         return fit(pack, *args, **settings)
 
     monkeypatch.setattr(module, "fit", out_of_memory)
+    seen = []
+    monkeypatch.setattr("vaex.sweep.packs.balanced", lambda nums, most: seen.append(statuses_on_disk()) or halves(nums))
     done = sweep("seed=range(0,4)")
+    assert seen == [["interrupted"] * 4]  # a kill at this moment would lose nothing
     assert done.code == 0, done.err
     assert statuses() == ["completed"] * 4
     assert [(pack["jobs"], pack["size"], pack["halvings"]) for pack in manifest()["packs"]] == [

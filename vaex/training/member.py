@@ -48,6 +48,10 @@ class Member:
         self.error = self.error or error
         self.summary |= {"status": "failed", "message": f"{type(error).__name__}: {error}"}
 
+    def interrupt(self, message: str) -> None:
+        """Marks the member as one that goes on later."""
+        self.summary |= {"status": "interrupted", "message": message}
+
     def _identity(self) -> dict[str, Any]:
         """The keys of `summary.json` known beforehand, in its order, with null for the numbers."""
         numbers = (

@@ -97,6 +97,11 @@ class Members(ABC):
     def gather(self, each: Each) -> list[Any]:
         """Returns one tree a member, on the host."""
 
+    @property
+    @abstractmethod
+    def at_once(self) -> int:
+        """The number of members that one device computes at the same time."""
+
     @abstractmethod
     def shapes(self, one: Any) -> Each:
         """Returns a member's tree of shapes as the trees of all members, for `lower`: nothing is allocated."""
@@ -159,6 +164,11 @@ class Loop(Members):
         """Returns the list on the host."""
         return jax.device_get(each)
 
+    @property
+    def at_once(self) -> int:
+        """1: a device runs one member after another."""
+        return 1
+
     def shapes(self, one: Any) -> Each:
         """Returns a list with a tree for each device."""
         return [_placed(one, jax.sharding.SingleDeviceSharding(device)) for device in self.devices]
@@ -218,6 +228,11 @@ class Vmap(Members):
         """Returns one tree a member on the host, without the padding."""
         host = jax.device_get(each)
         return [jax.tree.map(lambda a, m=m: a[m], host) for m in range(self.num)]
+
+    @property
+    def at_once(self) -> int:
+        """The members of a row of the mesh."""
+        return self.size // self.mesh.shape["member"]
 
     def shapes(self, one: Any) -> Each:
         """Returns the stacked shapes."""

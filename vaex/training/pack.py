@@ -82,17 +82,21 @@ class Pack:
         if not self._has_statistic:
             return states
         num, total = len(self.data.train), None
-        for index, weights in evaluate.batches(num, min(evaluate.BATCH, num)):
+        for index, weights in evaluate.batches(num, self._at_once(evaluate.BATCH, num)):
             about = (self.recipes, states, self.preparation, self.train, index, weights)
             part = self.members(evaluate.statistic_sum, *about)
             total = part if total is None else jax.tree.map(lambda a, b: a + b, total, part)
         return self.members(evaluate.with_statistic, self.recipes, states, total)
 
+    def _at_once(self, most: int, num: int) -> int:
+        """Returns how many of `num` examples to take at once: at most `most` on a device, in all its members."""
+        return min(num, max(1, most // self.members.at_once))
+
     def terms(self, states: Each, name: str, step: int) -> list[dict[str, float]]:
         """Returns every member's objective terms on a split, with the weights of a step; nats per datum of x."""
         num, num_train = len(self._rows[name]), len(self.data.train)
         parts = []
-        for index, weights in evaluate.batches(num, min(evaluate.BATCH, num)):
+        for index, weights in evaluate.batches(num, self._at_once(evaluate.BATCH, num)):
             about = (self.recipes, states, self.preparation, np.int32(step), self.splits[name], index, weights)
             parts.append(self.members(evaluate.terms_sum, *about, num_train=num_train))
         of_batches = zip(*map(self.members.gather, parts), strict=True)
@@ -113,7 +117,7 @@ class Pack:
         """
         num, parts = len(self._rows[name]), []
         pending: Any = None
-        size = min(num, max(1, evaluate.DRAWS // min(num_samples, evaluate.CHUNK)))
+        size = self._at_once(evaluate.DRAWS // min(num_samples, evaluate.CHUNK), num)
         for index, _ in evaluate.batches(num, size):
             if should_stop():
                 raise evaluate.Stopped

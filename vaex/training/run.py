@@ -76,9 +76,13 @@ def run_pack(
     try:
         pack_run.run(strategy, size)
     except Exception as error:
+        smaller = len(jobs) > 1 and (isinstance(error, TooLarge) or out_of_memory(error))
         for member in pack_run.members:
-            member.fail(error)
-        if len(jobs) > 1 and (isinstance(error, TooLarge) or out_of_memory(error)):
+            if smaller:
+                member.interrupt("out of memory; goes on in a smaller pack")
+            else:
+                member.fail(error)
+        if smaller:
             raise
     finally:
         pack_run.close()
@@ -131,18 +135,21 @@ class _PackRun:
         if not self.live:
             return
         fitted = self._train(pack, members, [states[member] for member in members], start, steps_per_call)
+        interrupted = any(outcome.status == "interrupted" for outcome in fitted.outcomes)
         for member, outcome in zip(members, fitted.outcomes, strict=True):
             member.note_end(outcome, self.seconds)
-            if outcome.status == "diverged" and member.error is None:
+            if outcome.status == "diverged" and member.error is None and not interrupted:
                 with member.kept_apart():
                     member.save(fitted.at, outcome.state, self.seconds)
-        if any(outcome.status == "interrupted" for outcome in fitted.outcomes):
+        if interrupted:
+            for member in self.live:  # one that has diverged lacks its numbers, too
+                member.interrupt(f"stopped by a signal after step {fitted.at}")
             return
         try:
             numbers = self._numbers(pack, fitted)
         except Stopped:
             for member in self.live:
-                member.summary |= {"status": "interrupted", "message": "stopped by a signal during the last evaluation"}
+                member.interrupt("stopped by a signal during the last evaluation")
             return
         with self.seconds.of("figures"):
             for member, of_member, outcome in zip(members, numbers, fitted.outcomes, strict=True):
