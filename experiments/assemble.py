@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from vaex._check import VaexError, did_you_mean, whole
+from vaex._check import VaexError, did_you_mean, seed, whole
 
 _PARTS = (
     "data",
@@ -67,6 +67,7 @@ def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] |
     num_samples = config["evaluation"]["nll_num_samples"]
     whole("evaluation.nll_num_samples", num_samples, low=0)
     whole("latent_dim", config["latent_dim"])
+    seed("seed", config["seed"])
     trainer, likelihood = parts["trainer"], parts["likelihood"]
     if trainer.monitor == "nll" and not (num_samples and likelihood.is_density):
         raise VaexError("trainer.monitor=nll: there is no NLL to hand back here; use trainer.monitor=elbo")

@@ -103,9 +103,11 @@ def note_lines(lines: Sequence[str]) -> None:
 def report_if_sweep() -> list[str]:
     """Returns the jobs that failed, after printing the report of the sweep that this process ran."""
     unfinished: list[str] = []
-    for sweep in _SWEEPS:
+    for sweep in list(_SWEEPS):
         unfinished += sweep.unfinished
-        if any(sweep.folder.rglob("summary.json")):
+        if not (sweep.folder / "sweep.json").exists() and not any(sweep.folder.glob("*/")):
+            leave_as_it_was(sweep.folder)  # refused before its first job
+        elif any(sweep.folder.rglob("summary.json")):
             text = _compared(sweep.folder)
             if line := closing_line(sweep.lines, sweep.folder):
                 LOG.info(line)

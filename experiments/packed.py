@@ -38,6 +38,8 @@ class Settings:
     executor: str = "local"
 
     def __post_init__(self) -> None:
+        if isinstance(self.retry, str):
+            object.__setattr__(self, "retry", (self.retry,))
         one_of("hydra.launcher.strategy", self.strategy, ("auto", "loop", "vmap"))
         one_of("hydra.launcher.on_failure", self.on_failure, ("fail", "record"))
         one_of("hydra.launcher.executor", self.executor, ("local",))

@@ -22,7 +22,7 @@ class PackedLauncherConf:
     strategy: str = "auto"  # loop | vmap; auto: loop on a CPU, else vmap
     max_pack: int | None = None  # members that train at once; null: as many as memory allows
     on_failure: str = "fail"  # record: exit status 0 also where jobs failed or diverged
-    retry: list[str] = field(default_factory=list)  # [failed]: train those again, in a sweep that is continued
+    retry: Any = field(default_factory=list)  # [failed]: train those again, in a sweep that is continued
     dry_run: bool = False  # print the plan, and stop there
     executor: str = "local"
 

@@ -38,6 +38,7 @@ def refused(done, *words):
         ("objective.beta_schedule=3", "type schedule@objective.beta_schedule=linear"),
         ("optimizer.b1=1.5", "optimizer.b1: expected a number in [0, 1)"),
         ("objective.beta=1e39", "objective.beta: expected a number"),
+        ("seed=0..3", "seed: expected a whole number of at least 0, got '0..3'"),
         ("seed=-1", "seed: expected a whole number of at least 0"),
         ("seed=1099511627776", "2**31"),
         ("objective.beta=abc", "objective.beta: expected a number, got 'abc'"),

@@ -169,6 +169,8 @@ def test_a_sweeper_that_sends_batches(sweep):
         (["seed=0,1", "hydra.launcher.max_pack=0"], "hydra.launcher.max_pack: expected a whole number of at least 1"),
         (["seed=0,1", "hydra.launcher.executor=ray"], "hydra.launcher.executor: expected one of local"),
         (["seed=0,1", "hydra.launcher.max_packs=2"], "max_packs"),
+        (["likelihood=bernouli,gaussian"], "unknown choice likelihood=bernouli"),
+        (["sed=0,1"], "did you mean seed=0,1"),
         (["objective.beta=1,2,x"], "expected a number, got 'x'"),
     ],
 )
@@ -274,7 +276,7 @@ def test_a_failure_stays_with_its_member_and_is_retried_on_request(sweep, monkey
     assert sweep("seed=0,1,2").code == 1  # unasked, it is not tried again
     assert statuses()[1] == "failed"
     before = Path("sweep/0/summary.json").stat().st_mtime_ns
-    done = sweep("seed=0,1,2", "hydra.launcher.retry=[failed]")
+    done = sweep("seed=0,1,2", "hydra.launcher.retry=failed")
     assert done.code == 0, done.err
     assert done.out.splitlines()[0] == "3 jobs = 1 pack of 1 + 2 completed already"
     assert {n: summary(1)[n] for n in NUMBERS} == {n: summary(1, "calm")[n] for n in NUMBERS}
