@@ -62,15 +62,17 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
     Exits with 0 when it completed, 1 after a mistake or a failed run (its message on stderr, without a traceback), 130
     after Ctrl-C and 143 after SIGTERM.
     """
-    from experiments.hooks import report_if_sweep
+    from experiments.hooks import report_if_sweep, started_sweeps
 
     signal.signal(signal.SIGTERM, _exit_on)
+    started: list[Path] = []
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises instead of printing; the message is ours
     try:
         try:
             app()
         finally:
+            started = started_sweeps()
             unfinished = report_if_sweep()
         if unfinished:
             more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
@@ -79,7 +81,9 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
-        print("stopped before the first step; nothing was computed", file=sys.stderr)
+        nothing = "stopped before the first step; nothing was computed"
+        lines = [f"stopped; to make the report: python -m experiments.compare sweep={folder}" for folder in started]
+        print("\n".join(lines) or nothing, file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except VaexError as error:
         _fail(str(error), full_error)

@@ -1,6 +1,7 @@
 """How JAX is set up by the commands; a library never touches this."""
 
 import contextlib
+import logging
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ def prepare_jax(num_devices: int = 1) -> None:
     """
     import jax
 
+    logging.getLogger("jax").setLevel(logging.WARNING)  # which platforms it looks for is no news
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(home / "vaex" / "jax"))
@@ -24,6 +26,21 @@ def prepare_jax(num_devices: int = 1) -> None:
     if num_devices > 1 and not said:
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", min(num_devices, cores()))
+
+
+def open_files() -> int:
+    """Returns how many files this process may have open, after raising the limit as far as it may be raised."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return 512
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 def cores() -> int:

@@ -5,9 +5,10 @@ import logging
 import re
 import shlex
 import shutil
+import sys
 import time
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,21 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import is_sweep
+from vaex._check import VaexError
 
 LOG = logging.getLogger("vaex")
 
 
 @dataclass
 class _Sweep:
-    """A sweep of this process."""
+    """A sweep of this process, which holds its folder until the report is written."""
 
     folder: Path
+    lock: ExitStack
     was_there: bool
     multirun: bytes | None  # what its `multirun.yaml` held before
+    packed: bool  # by our launcher, which says when it starts
+    started: bool = False
     unfinished: list[str] = field(default_factory=list)  # jobs that did not complete, where that is a failure
     lines: list[str] = field(default_factory=list)  # where its runs' loggers put their numbers
 
@@ -48,11 +53,20 @@ class Folders(Callback):
         _note_configs(Path(config.hydra.run.dir), ".hydra/*")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Called by Hydra before a sweep's first job."""
+        """Called by Hydra before a sweep's first job, and before it writes anything."""
         del kwargs
-        folder = Path(config.hydra.sweep.dir)
-        multirun = folder / "multirun.yaml"
-        _SWEEPS.append(_Sweep(folder, folder.exists(), multirun.read_bytes() if multirun.exists() else None))
+        from vaex.training.job import alone  # here, since it takes a second that --help need not wait, as below
+
+        folder, lock = Path(config.hydra.sweep.dir), ExitStack()
+        was_there, multirun = folder.exists(), folder / "multirun.yaml"
+        try:
+            lock.enter_context(alone(folder))
+        except VaexError as error:  # an exit, since Hydra logs a callback's exceptions and goes on
+            print(error, file=sys.stderr)
+            sys.exit(1)
+        before = multirun.read_bytes() if multirun.exists() else None
+        packed = "train_pack" in config.hydra.launcher
+        _SWEEPS.append(_Sweep(folder, lock, was_there, before, packed))
         _note_configs(folder, "*/.hydra/*")
 
 
@@ -68,24 +82,30 @@ def restore_configs(folder: Path) -> None:
             path.write_bytes(content)
 
 
-def leave_as_it_was(folder: Path) -> None:
-    """Undoes what Hydra wrote into a sweep's folder before its first job: nothing was trained there."""
-    for sweep in _SWEEPS:
-        if sweep.folder == folder and sweep.multirun is not None:
-            (folder / "multirun.yaml").write_bytes(sweep.multirun)
-        elif sweep.folder == folder:
-            (folder / "multirun.yaml").unlink(missing_ok=True)
-            if not sweep.was_there and {path.name for path in folder.glob("*")} <= {".lock"}:
-                shutil.rmtree(folder)
-    _SWEEPS[:] = [sweep for sweep in _SWEEPS if sweep.folder != folder]
+def note_start() -> None:
+    """Notes that the sweep writes into its folder from now on."""
+    for sweep in _SWEEPS[-1:]:
+        sweep.started = True
+
+
+def _leave_as_it_was(sweep: _Sweep) -> None:
+    """Undoes what Hydra wrote into the folder of a sweep that was refused before its first job."""
+    multirun = sweep.folder / "multirun.yaml"
+    if sweep.multirun is not None:
+        multirun.write_bytes(sweep.multirun)
+        return
+    multirun.unlink(missing_ok=True)
+    if not sweep.was_there and {path.name for path in sweep.folder.glob("*")} <= {".lock"}:
+        shutil.rmtree(sweep.folder)
 
 
 def note_failure(folder: Path, message: str, overrides: Sequence[str]) -> None:
     """Writes the summary of a sweep's job that was refused before it started, so that its row is not missing."""
-    path = folder / "summary.json"
-    if not path.exists():
+    from vaex.training.files import write_json
+
+    if not (folder / "run.json").exists():
         content = {"status": "failed", "message": message, "config_overrides": list(overrides)}
-        path.write_text(json.dumps(content))
+        write_json(folder / "summary.json", content)
 
 
 def note_unfinished(message: str) -> None:
@@ -100,24 +120,30 @@ def note_lines(lines: Sequence[str]) -> None:
         sweep.lines += lines
 
 
+def started_sweeps() -> list[Path]:
+    """Returns the folders of the sweeps that this process trains."""
+    return [sweep.folder for sweep in _SWEEPS if sweep.started]
+
+
 def report_if_sweep() -> list[str]:
     """Returns the jobs that failed, after printing the report of the sweep that this process ran."""
     unfinished: list[str] = []
-    for sweep in list(_SWEEPS):
+    while _SWEEPS:
+        sweep = _SWEEPS.pop(0)
         unfinished += sweep.unfinished
-        if not (sweep.folder / "sweep.json").exists() and not any(sweep.folder.glob("*/")):
-            leave_as_it_was(sweep.folder)  # refused before its first job
-        elif any(sweep.folder.rglob("summary.json")):
-            text = _compared(sweep.folder)
-            if line := closing_line(sweep.lines, sweep.folder):
-                LOG.info(line)
-            print(text, flush=True)
-    _SWEEPS.clear()
+        with sweep.lock:
+            if not (sweep.started if sweep.packed else any(sweep.folder.glob("*/"))):
+                _leave_as_it_was(sweep)
+            elif any(sweep.folder.rglob("summary.json")):
+                text = _compared(sweep.folder)
+                if line := closing_line(sweep.lines, sweep.folder):
+                    LOG.info(line)
+                print(text, flush=True)
     return unfinished
 
 
 def _compared(folder: Path) -> str:
-    from vaex.sweep import compare, manifest  # here, since it takes a second that --help need not wait
+    from vaex.sweep import compare, manifest
 
     start = time.perf_counter()
     text = compare([folder])

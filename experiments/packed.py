@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from experiments import hooks
 from experiments.assemble import assemble, plain
 from experiments.command import Stopped
-from experiments.device import prepare_jax
+from experiments.device import open_files, prepare_jax
 from experiments.member_logs import MemberLogs
 from vaex._check import VaexError, one_of, whole
 
 LOG = logging.getLogger("vaex")
+FILES_A_MEMBER = 6  # lock, log file, metrics.jsonl, W&B's, and some to spare
+FILES_BESIDE = 100
 _RETRIED = ("failed",)
 
 
@@ -85,14 +86,9 @@ def train_pack(
     sweep = Path(str(config.hydra.sweep.dir))
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    with ExitStack() as stack:
-        try:
-            batch = _Batch(context, config, Settings(**launcher), sweep)
-            todo = batch.begin(job_overrides, initial_job_idx, stack)
-        except VaexError:
-            hooks.leave_as_it_was(sweep)
-            raise
-        return batch.dry(todo) if batch.settings.dry_run else batch.run(todo)
+    batch = _Batch(context, config, Settings(**launcher), sweep)
+    todo = batch.begin(job_overrides, initial_job_idx)
+    return batch.dry(todo) if batch.settings.dry_run else batch.run(todo)
 
 
 class _Batch:
@@ -104,17 +100,15 @@ class _Batch:
         self.context, self.config, self.settings, self.sweep = context, config, settings, sweep
         self.seconds, self.logs = Seconds(), MemberLogs()
 
-    def begin(self, job_overrides: Sequence[Sequence[str]], first: int, stack: ExitStack) -> list[Prepared]:
-        """Returns the jobs that are left to do; holds the sweep's folder, and has written nothing into it."""
+    def begin(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Prepared]:
+        """Returns the jobs that are left to do; nothing has been written by then."""
         from vaex.sweep import manifest
-        from vaex.training.job import alone
 
         prepare_jax(num_devices=len(job_overrides))  # before jax is used
         if not job_overrides:
             empty = [word for word in self.config.hydra.overrides.task if "range(" in word or word.endswith("=")]
             words = " ".join(empty) or "a key"
             raise VaexError(f"an empty sweep: {words} has no values; type for example 'seed=range(0,4)'")
-        stack.enter_context(alone(self.sweep))
         self.jobs = [self._composed(list(words), first + i) for i, words in enumerate(job_overrides)]
         self._refuse_what_no_pack_honours()
         entries = [manifest.Entry(job.num, job.overrides, job.directory) for job in self.jobs]
@@ -125,47 +119,70 @@ class _Batch:
         """Prints the plan; nothing is left behind."""
         datasets: dict[Any, Any] = {}
         for job in todo:
-            HydraConfig.instance().cfg = job.config
+            _in_effect(job.config)
             try:
                 job.job = assemble(plain(job.config), job.folder, datasets)
             except VaexError as error:
                 job.refused = str(error)
-        from vaex.sweep.plan import packs_of
-
-        self._say_plan(packs_of(_ready(todo), self.settings.max_pack), todo)
-        hooks.leave_as_it_was(self.sweep)
+        self._say_plan(self._packs(_ready(todo)), todo)
         return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) for job in self.jobs]
 
     def run(self, todo: Sequence[Prepared]) -> list[JobReturn]:
         """Trains what is left to do, and returns how each job of the batch ended."""
-        from vaex.sweep import packs
-
+        hooks.note_start()
         self.manifest.write()
         with self.seconds.of("folders"):
             self._prepare(todo)
         ready = _ready(todo)
-        self.manifest.note_packs(packs.plan(self.manifest, ready, self.settings.strategy, self.settings.max_pack))
-        self._say_plan([[n for n in pack.jobs if n in ready] for pack in self.manifest.packs], todo)
-        exit_code = self._train(ready)
+        packs = self._packs(ready)
+        self._say_plan(packs, todo)
+        self.manifest.note_packs(packs)
+        done, exit_code = self._train(ready)
         for job in self.jobs:
-            job.summary = hooks.read_summary(job.folder) or job.summary
+            trained = done[job.num].summary if job.num in done else None
+            job.summary = trained or hooks.read_summary(job.folder) or job.summary
             entry = self.manifest.job(job.num)
             entry.status = job.summary.get("status", entry.status)
             entry.message = job.summary.get("message", entry.message)
-        self.seconds.spent["compose"] = getattr(self.context.config_loader, "seconds", 0.0)
-        self.manifest.about["seconds"] = {name: round(spent, 4) for name, spent in self.seconds.spent.items()}
-        self.manifest.write()
+        self._note_seconds(first_batch=self.jobs[0].num == 0)
         if exit_code:
             raise Stopped(exit_code, self.config.hydra)
         self._say_diverged()
         return [self._returned(job) for job in self.jobs]
+
+    def _packs(self, ready: Mapping[int, Any]) -> list[Any]:
+        """Returns the packs of the sweep, those that have ended before included."""
+        from vaex.sweep.packs import plan
+
+        return plan(self.manifest, ready, self.settings.strategy, self.most())
+
+    def most(self) -> int | None:
+        """Returns how many members a pack may have: as typed, else as many as this process may have files open."""
+        if self.settings.max_pack is not None:
+            return self.settings.max_pack
+        return max(1, (open_files() - FILES_BESIDE) // FILES_A_MEMBER)
+
+    def _note_seconds(self, first_batch: bool) -> None:
+        """Notes where the wall time of this command went, in all its batches."""
+        self.seconds.spent["compose"] = getattr(self.context.config_loader, "seconds", 0.0)
+        before = {} if first_batch else self.manifest.about.get("seconds", {})
+        for name, spent in self.seconds.spent.items():
+            earlier = 0.0 if name == "compose" else before.get(name, 0.0)  # of which the loader keeps the sum
+            before[name] = round(earlier + spent, 4)
+        self.manifest.about["seconds"] = before
+        self.manifest.write()
 
     def _composed(self, overrides: list[str], num: int) -> Prepared:
         """Returns a job with its config and folder; nothing is written."""
         config = self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = num
-        HydraConfig.instance().cfg = config  # `set_config` copies it
+        _in_effect(config)
+        if str(config.hydra.sweep.dir) != str(self.config.hydra.sweep.dir):
+            raise VaexError(
+                f"hydra.sweep.dir differs between jobs ({config.hydra.sweep.dir}, {self.config.hydra.sweep.dir}); "
+                "type hydra.sweep.subdir=... for the folders of jobs within the sweep's"
+            )
         directory = str(OmegaConf.select(config, "hydra.sweep.subdir"))
         folder = (self.sweep / directory).absolute()
         with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
@@ -186,14 +203,6 @@ class _Batch:
                     "hydra.job.env_set differs between jobs, which share one process in a pack; set it before the "
                     "command, or type hydra/launcher=basic"
                 )
-        folders: dict[Path, int] = {}
-        for job in jobs:
-            other = folders.setdefault(job.folder, job.num)
-            if other != job.num:
-                raise VaexError(
-                    f"jobs {other} and {job.num} share the folder {job.folder}; type for example "
-                    "'hydra.sweep.subdir=${hydra.job.num}'"
-                )
 
     def _is_whole(self) -> bool:
         """Whether no other batch follows."""
@@ -204,7 +213,7 @@ class _Batch:
         from vaex.training.job import refuse_other_settings
 
         if (job.folder / "run.json").exists():
-            HydraConfig.instance().cfg = job.config
+            _in_effect(job.config)
             refuse_other_settings(job.folder, plain(job.config))
         job.summary = hooks.read_summary(job.folder) or {}
         status = job.summary.get("status")
@@ -229,22 +238,25 @@ class _Batch:
                 message = str(error) if isinstance(error, VaexError) else f"{type(error).__name__}: {error}"
                 hooks.note_failure(job.folder, message, job.overrides)
                 job.refused = message
+                with self.logs.of([job.folder]):
+                    LOG.info("refused", exc_info=error, extra={"runs": (str(job.folder),)})
 
-    def _say_plan(self, packs: Sequence[Sequence[int]], todo: Sequence[Prepared]) -> None:
+    def _say_plan(self, packs: Sequence[Any], todo: Sequence[Prepared]) -> None:
         from vaex.sweep.plan import describe
 
-        left = {job.num for job in todo}
+        left, ready = {job.num for job in todo}, _ready(todo)
+        nums = [[num for num in pack.jobs if num in ready] for pack in packs]
         before = Counter(job.summary["status"] for job in self.jobs if job.num not in left)
         refused = [job for job in todo if job.refused]
         beside = [f"{count} {status} already" for status, count in before.items()]
         beside += [f"{len(refused)} refused"] * bool(refused)
         overrides = {job.num: job.overrides for job in self.jobs}
-        print(describe([pack for pack in packs if pack], overrides, beside), flush=True)
+        print(describe(list(filter(None, nums)), overrides, beside), flush=True)
         for job in refused:
             print(f"job {job.num} ({' '.join(job.overrides)}): {job.refused}", file=sys.stderr, flush=True)
 
-    def _train(self, ready: Mapping[int, Any]) -> int | None:
-        """Trains what is ready; returns the exit code of a signal, if one came."""
+    def _train(self, ready: Mapping[int, Any]) -> tuple[dict[int, Any], int | None]:
+        """Returns how each job that is ready ended, and the exit code of a signal, if one came."""
         from vaex.sweep.packs import train_packs
         from vaex.training import StopFlag
 
@@ -258,7 +270,7 @@ class _Batch:
                 around=lambda jobs: self.logs.of([job.folder for job in jobs]),
             )
         hooks.note_lines([line for one in done.values() for line in one.closing_lines])
-        return stop.exit_code if stop else None
+        return done, stop.exit_code if stop else None
 
     def _say_diverged(self) -> None:
         for job in self.jobs:
@@ -287,6 +299,11 @@ class _Batch:
         if job.ret is not None:
             self.context.callbacks.on_job_end(config=job.config, job_return=ret)
         return ret
+
+
+def _in_effect(config: DictConfig) -> None:
+    """Makes `${hydra:...}` in a job's config mean that job; Hydra's own `set_config` would copy it."""
+    HydraConfig.instance().cfg = config  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _ready(todo: Sequence[Prepared]) -> dict[int, Any]:

@@ -35,19 +35,22 @@ class ComposedOnce:
 
     def __init__(self, loader: Any):
         self._loader, self._composed, self.seconds = loader, {}, 0.0
+        self.launching = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        """Returns a job's config: composed the first time, and handed out the second."""
-        key = tuple(sweep_overrides)
-        if key in self._composed:
-            return self._composed.pop(key)
+        """Returns a job's config, for a job that is launched the one that was composed to validate it."""
+        validated = self._composed.setdefault(tuple(sweep_overrides), [])
+        if self.launching and validated:
+            return validated.pop()
         start = time.perf_counter()
-        self._composed[key] = self._loader.load_sweep_config(master_config, sweep_overrides)
+        config = self._loader.load_sweep_config(master_config, sweep_overrides)
         self.seconds += time.perf_counter() - start
-        return self._composed[key]
+        if not self.launching:
+            validated.append(config)  # two jobs may have the same overrides
+        return config
 
 
 class PackedLauncher(Launcher):
@@ -58,10 +61,15 @@ class PackedLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Takes what Hydra gives."""
-        hydra_context.config_loader = ComposedOnce(hydra_context.config_loader)  # type: ignore[assignment]
+        self.loader = ComposedOnce(hydra_context.config_loader)
+        hydra_context.config_loader = self.loader  # type: ignore[assignment]
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Returns how each job ended."""
         train = get_method(self.train_pack)  # imported here: jax takes a second
-        return train(self.hydra_context, self.config, job_overrides, initial_job_idx, **self.settings)
+        self.loader.launching = True
+        try:
+            return train(self.hydra_context, self.config, job_overrides, initial_job_idx, **self.settings)
+        finally:
+            self.loader.launching = False

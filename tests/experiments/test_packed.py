@@ -339,29 +339,34 @@ def test_a_diverged_member_of_an_interrupted_pack_gets_its_numbers_later(sweep, 
 
 
 def test_a_pack_is_as_large_as_memory_allows(sweep, monkeypatch):
-    needs = []
-    module = importlib.import_module("vaex.training.run")  # the package has a function of that name
     from vaex.training.pack import Pack
 
-    compile_ = Pack.compile
-
-    def measured(self, size):
-        found = compile_(self, size)
-        needs.append(self.num)
-        return found
-
-    monkeypatch.setattr(Pack, "compile", measured)
-    # Room for two members of five: what a pack of five needs is too much, of three too.
-    monkeypatch.setattr(module, "free_bytes", lambda device, sharing: 2**40 if needs[-1] <= 2 else 1)
-    done = sweep("seed=range(0,5)")
+    module = importlib.import_module("vaex.training.run")
+    # A member needs one, beside two that all share; there is room for seven, so for five members.
+    monkeypatch.setattr(Pack, "compile", lambda self, size: 2 + self.num)
+    monkeypatch.setattr(module, "free_bytes", lambda device, sharing: 7)
+    done = sweep("seed=range(0,9)")
     assert done.code == 0, done.err
-    assert statuses() == ["completed"] * 5
+    assert statuses() == ["completed"] * 9
+    # Nine need eleven: 9 * 7 // 11 = 5 are tried next, and fit.
     packs = manifest()["packs"]
-    assert [pack["jobs"] for pack in packs] == [[0], [1], [2], [3], [4]]
-    assert {pack["probes"] for pack in packs} == {1}
-    assert {pack["halvings"] for pack in packs} == {0}
-    assert "5 members need" in done.err
-    assert [summary(i)["pack_size"] for i in range(5)] == [1] * 5
+    assert [(pack["jobs"], pack["size"]) for pack in packs] == [([0, 1, 2, 3, 4], 5), ([5, 6, 7, 8], 5)]
+    assert [(pack["probes"], pack["halvings"]) for pack in packs] == [(1, 0)] * 2
+    assert "9 members need" in done.err
+    assert [summary(i)["pack_size"] for i in (0, 8)] == [5, 5]
+
+
+def test_probes_go_on_until_a_pack_fits(sweep, monkeypatch):
+    from vaex.training.pack import Pack
+
+    module = importlib.import_module("vaex.training.run")
+    monkeypatch.setattr(Pack, "compile", lambda self, size: 6 + self.num)  # 8 need 14, 4 need 10, 3 need 9, 2 need 8
+    monkeypatch.setattr(module, "free_bytes", lambda device, sharing: 8)
+    done = sweep("seed=range(0,8)")
+    assert done.code == 0, done.err
+    assert [len(pack["jobs"]) for pack in manifest()["packs"]] == [2] * 4
+    assert max(pack["probes"] for pack in manifest()["packs"]) == 2
+    assert {pack["halvings"] for pack in manifest()["packs"]} == {0}
 
 
 def statuses_on_disk():
@@ -425,6 +430,91 @@ def test_vmap_agrees_with_loop(sweep):
         # Twenty steps in other orders of summation: 1e-7 a step.
         assert ours["elbo"] == pytest.approx(theirs["elbo"], rel=1e-5)
         assert ours["nll"] == pytest.approx(theirs["nll"], rel=1e-5)
+
+
+def test_a_vmap_sweep_that_goes_on_keeps_its_size_and_its_numbers(sweep):
+    words = ("seed=range(0,4)", "hydra.launcher.strategy=vmap")
+    assert sweep(*words, "hydra.sweep.dir=calm").code == 0
+    assert sweep(*words).code == 0
+    for member in (1, 2):  # as a kill would leave them: trained half, and not at all finished
+        Path(f"sweep/{member}/summary.json").unlink()
+        for path in Path(f"sweep/{member}/checkpoint").glob("*20.*"):
+            path.unlink()
+    done = sweep(*words)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[0] == "4 jobs = 1 pack of 2 (varies: seed) + 2 completed already"
+    assert manifest()["packs"] == [{"jobs": [0, 1, 2, 3], "strategy": "vmap", "size": 4, "probes": 0, "halvings": 0}]
+    for member in range(4):
+        ours, theirs = Path("sweep", str(member)), Path("calm", str(member))
+        assert (ours / "metrics.jsonl").read_text() == (theirs / "metrics.jsonl").read_text()
+        assert {n: summary(member)[n] for n in NUMBERS} == {n: summary(member, "calm")[n] for n in NUMBERS}
+        assert summary(member)["pack_size"] == 4
+
+
+def test_a_smaller_max_pack_is_heeded_when_a_sweep_goes_on(sweep):
+    assert sweep("seed=range(0,4)").code == 0
+    for member in range(4):
+        Path(f"sweep/{member}/summary.json").unlink()
+    for dry in ("true", "false"):
+        done = sweep("seed=range(0,4)", "hydra.launcher.max_pack=2", f"hydra.launcher.dry_run={dry}")
+        assert done.code == 0, done.err
+        assert done.out.splitlines()[0] == "4 jobs = 2 packs of 2 (varies: seed)"
+    assert [pack["jobs"] for pack in manifest()["packs"]] == [[0, 1], [2, 3]]
+
+
+def test_two_jobs_with_the_same_overrides_are_two_runs_and_one_sample(sweep):
+    done = sweep("seed=1,1")
+    assert done.code == 0, done.err
+    for member in range(2):
+        assert Path(f"sweep/{member}/.hydra/config.yaml").exists()
+        assert Path(f"sweep/{member}/train.log").exists()
+    assert re.search(r"^1 +-", done.out.splitlines()[-3])  # n = 1
+
+
+def test_a_batch_that_is_refused_leaves_the_earlier_ones_and_their_report(sweep):
+    words = ("objective.beta=1,2", "seed=0,1", "hydra.sweeper.max_batch_size=2", "hydra.sweep.subdir=s${seed}")
+    done = sweep(*words)
+    refused(done, "jobs 0 and 2 share the folder")
+    assert Path("sweep/multirun.yaml").exists()
+    assert done.out.splitlines()[-1] == "sweep/report.html"
+    assert json.loads(Path("sweep/s0/summary.json").read_text())["status"] == "completed"
+
+
+def test_a_member_whose_folder_is_taken_fails_alone(sweep):
+    Path("sweep").mkdir()
+    with alone(Path("sweep/1")):
+        done = sweep("seed=0,1", "likelihood=gaussian,bernoulli")
+    assert done.code == 1
+    assert statuses() == ["completed", "failed", "completed", "completed"]
+    assert "in use by another process" in done.err
+
+
+def test_an_error_of_a_member_has_its_traceback_in_its_log(sweep, monkeypatch):
+    def fail(*_):
+        raise KeyError("ink")
+
+    monkeypatch.setattr("vaex.training.figures.draw", fail)
+    done = sweep("seed=0,1")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    log = Path("sweep/0/train.log").read_text()
+    assert "Traceback" in log
+    assert "KeyError: 'ink'" in log
+    assert log.count("Traceback") == 1  # and not its neighbour's
+
+
+def test_a_job_that_is_refused_again_says_why_now(sweep, tmp_path):
+    words = ("data=array", "data.path=x.npy", "likelihood=gaussian", "seed=0,1")
+    assert sweep(*words).code == 1
+    assert "x.npy" in summary(0)["message"]
+    np.save(tmp_path / "x.npy", np.full((9, 3), np.nan))
+    assert sweep(*words, "hydra.launcher.retry=[failed]").code == 1
+    assert "NaN" in summary(0)["message"]
+
+
+def test_a_sweep_folder_that_is_swept_is_refused(command):
+    refused(command("-m", *SMALL, "logger=none", "seed=0,1", "hydra.sweep.dir=sweep_${seed}"), "hydra.sweep.subdir=")
+    assert not Path("sweep_0").exists()
 
 
 def test_eight_host_devices_give_the_same_losses(sweep, tmp_path):

@@ -6,9 +6,13 @@ import pytest
 
 from tests.training.conftest import same
 from vaex._check import VaexError
+from vaex.data import Digits
+from vaex.likelihoods import OptimalGaussian
+from vaex.models import VAE, decoders, encoders
 from vaex.objectives import ELBO
 from vaex.optimizers import SGD, Adam
 from vaex.part import part
+from vaex.training import Recipe
 from vaex.training.loop import Hooks, fit
 from vaex.training.members import Loop, Vmap, side_by_side
 from vaex.training.pack import Pack
@@ -145,3 +149,19 @@ def test_members_are_spread_over_devices_and_padded():
     indices = np.zeros((5, 8), np.int32)
     assert one.batches(indices).sharding.shard_shape(indices.shape) == (5, 4)
     assert one.batches(indices[:, :7]).sharding.shard_shape((5, 7)) == (5, 7)
+
+
+def test_calibration_does_not_depend_on_batches_or_the_pack(digits, monkeypatch):
+    model = VAE(encoders.Linear(), decoders.Linear(), OptimalGaussian(), 2, (8, 8, 1))
+    data = Digits(binarize="dynamic").load(OptimalGaussian())
+    recipes = [Recipe(model, ELBO(), seed=seed) for seed in range(3)]
+
+    def scales(members):
+        pack = Pack(recipes, data, members)
+        return [float(s.params["likelihood"]["log_scale"]) for s in pack.gather(pack.at_rest(pack.init()))]
+
+    exact = scales(Loop(3, jax.devices()))
+    assert len({round(scale, 4) for scale in exact}) == 3
+    assert scales(Vmap(3, jax.devices()[:1])) == pytest.approx(exact, rel=1e-5)
+    monkeypatch.setattr("vaex.training.evaluate.BATCH", 77)
+    assert scales(Loop(3, jax.devices())) == pytest.approx(exact, rel=1e-5)

@@ -233,7 +233,7 @@ def test_the_optimal_scale_is_frozen_at_the_training_sets(vectors, make_recipe):
     (frozen,) = pack.gather(pack.at_rest(pack.init()))
 
     def error(i, x):
-        key = jax.random.fold_in(stream(recipe.seed, "calibration"), i)
+        key, _ = jax.random.split(jax.random.fold_in(stream(recipe.seed, "calibration"), i))
         z, _ = recipe.model.posterior_of(params, x).sample_and_log_prob(key)
         return jnp.mean(jnp.square(x - recipe.model.decode(params, z)))
 

@@ -12,7 +12,6 @@ from vaex.training.files import read_json, write_json
 
 VERSION = 1
 NAME = "sweep.json"
-STATUSES = ("pending", "running", "completed", "diverged", "failed", "interrupted")
 ENDED = ("completed", "diverged", "failed")
 # What may differ between a sweep and the command that continues it; a run's own settings are compared by the run.
 _MAY_DIFFER = ("logger", "output_dir", "trainer.steps_per_call")
@@ -25,7 +24,7 @@ class Entry:
     num: int
     overrides: list[str]
     directory: str  # within the sweep's folder
-    status: str = "pending"
+    status: str = "pending"  # running, completed, diverged, failed, interrupted
     message: str = ""
     pack: int | None = None  # its place in `packs`
 
@@ -116,7 +115,14 @@ def open_manifest(folder: Path, jobs: Sequence[Entry], whole: bool) -> Manifest:
     manifest = read_manifest(folder) or Manifest(folder)
     manifest.about["command"] = shlex.join(sys.argv)
     known = {entry.num: entry for entry in manifest.jobs}
+    owners = {entry.directory: entry.num for entry in manifest.jobs}
     for job in jobs:
+        other = owners.setdefault(job.directory, job.num)
+        if other != job.num:
+            raise VaexError(
+                f"jobs {other} and {job.num} share the folder {folder / job.directory}; type for example "
+                "'hydra.sweep.subdir=${hydra.job.num}'"
+            )
         before = known.get(job.num)
         if before is None:
             manifest.jobs.append(job)

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from vaex._check import VaexError
 from vaex.sweep.manifest import Manifest, PackEntry
 from vaex.sweep.plan import balanced, packs_of
 from vaex.training import Job, run_pack
@@ -24,21 +25,21 @@ Around = Callable[[Sequence[Job]], contextlib.AbstractContextManager[Any]]
 
 def plan(manifest: Manifest, jobs: Mapping[int, Job], strategy: str, most: int | None) -> list[PackEntry]:
     """Returns the packs of the jobs: those that the manifest knows keep their size, the rest is planned anew."""
-    strategy = resolve(strategy)
     kept = []
     for pack in manifest.packs:
-        left = pack.jobs if pack.strategy == strategy else [num for num in pack.jobs if num not in jobs]
+        fits = pack.strategy == resolve(strategy, pack.size) and (most is None or pack.size <= most)
+        left = pack.jobs if fits else [num for num in pack.jobs if num not in jobs]
         kept += [replace(pack, jobs=left)] if left else []
     taken = {num for pack in kept for num in pack.jobs}
     rest = {num: job for num, job in jobs.items() if num not in taken}
-    return [*kept, *(PackEntry(nums, strategy, len(nums)) for nums in packs_of(rest, most))]
+    return [*kept, *(PackEntry(nums, resolve(strategy, len(nums)), len(nums)) for nums in packs_of(rest, most))]
 
 
-def resolve(strategy: str) -> str:
-    """Returns the strategy of a pack: `auto` is `loop` on a CPU, else `vmap`."""
+def resolve(strategy: str, size: int) -> str:
+    """Returns the strategy of a pack: `auto` is `loop` on a CPU and for a single run, else `vmap`."""
     if strategy != "auto":
         return strategy
-    return "loop" if jax.default_backend() == "cpu" else "vmap"
+    return "loop" if size == 1 or jax.default_backend() == "cpu" else "vmap"
 
 
 def train_packs(
@@ -68,7 +69,11 @@ def train_packs(
             with around([jobs[num] for num in nums]):
                 of_pack = _train(pack, {num: jobs[num] for num in nums}, stop, own := Seconds())
             seconds.add(own)
-        except (TooLarge, jax.errors.JaxRuntimeError) as error:  # of memory: any other ends its jobs as failed
+        except (
+            TooLarge,
+            MemoryError,
+            jax.errors.JaxRuntimeError,
+        ) as error:  # all are of memory
             smaller = _smaller(pack, nums, error)
             LOG.info(
                 "%s\n%d jobs go on as %s", error, len(nums), " + ".join(f"a pack of {len(p.jobs)}" for p in smaller)
@@ -86,12 +91,20 @@ def train_packs(
 
 
 def _train(pack: PackEntry, jobs: Mapping[int, Job], stop: StopFlag, seconds: Seconds) -> dict[int, Done]:
+    found: dict[int, Done] = {}
+    left: dict[int, Job] = {}
     with ExitStack() as stack:
-        for job in jobs.values():
-            stack.enter_context(alone(job.folder))
-        before = {num: ended(job) for num, job in jobs.items()}
-        left = {num: job for num, job in jobs.items() if before[num] is None}
-        found = {num: Done(summary) for num, summary in before.items() if summary is not None}
+        for num, job in jobs.items():
+            try:
+                stack.enter_context(alone(job.folder))
+                before = ended(job)
+            except VaexError as error:  # its folder is another's: nothing is written there, and the others go on
+                found[num] = Done({"status": "failed", "message": str(error)}, error)
+                continue
+            if before is None:
+                left[num] = job
+            else:
+                found[num] = Done(before)
         if left:
             results = run_pack(list(left.values()), stop, strategy=pack.strategy, size=pack.size, seconds=seconds)
             found |= zip(left, results, strict=True)

@@ -44,7 +44,9 @@ class Setting:
     @property
     def completed(self) -> list[Result]:
         """The jobs that count."""
-        return [job for job in self.jobs if job.status == "completed"]
+        done = [job for job in self.jobs if job.status == "completed"]
+        # The same run twice, as in two sweeps that overlap, is no second sample.
+        return list({_replicate(job): job for job in reversed(done)}.values())[::-1]
 
     def numbers(self, name: str, split: str = "test") -> list[float]:
         """Returns one number a completed job that has it."""
@@ -196,6 +198,11 @@ def _settings(results: list[Result], keys: list[str]) -> list[Setting]:
     for result in results:
         jobs.setdefault(tuple(same(result.value(key)) for key in keys), []).append(result)
     return [Setting({key: own[0].value(key) for key in keys}, tuple(own)) for own in jobs.values()]
+
+
+def _replicate(job: Result) -> tuple[str, ...]:
+    seeds = {key: job.value(key) for key in REPLICATES}
+    return tuple(seeds.values()) if any(seeds.values()) else (str(job.summary.get("seed", job.folder)),)
 
 
 def _measures(results: list[Result]) -> list[str]:

@@ -19,6 +19,7 @@ _STYLE: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a value may hold dollar signs
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "axes.spines.top": False,

@@ -70,9 +70,18 @@ def save(folder: Path, at: int, tree: Any, meta: Mapping[str, Any]) -> None:
     digest = hashlib.sha256(content).hexdigest()
     write_bytes(folder / f"{name}.safetensors", content)
     write_json(folder / f"{name}.json", {"step": int(tree.step), "sha256": digest, **meta})
-    for old in _metadata_files(folder)[:-_KEPT]:
-        old.unlink()  # metadata first: arrays without metadata are no checkpoint
-        old.with_suffix(".safetensors").unlink(missing_ok=True)
+    _remove(_metadata_files(folder)[:-_KEPT])
+
+
+def forget_after(folder: Path, at: int) -> None:
+    """Removes the checkpoints beyond a step that a run goes on from: they would outlive those that it writes next."""
+    _remove([path for path in _metadata_files(folder) if _at(path) > at])
+
+
+def _remove(metadata: list[Path]) -> None:
+    for path in metadata:
+        path.unlink()  # first: arrays without metadata are no checkpoint
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def steps(folder: Path) -> list[int]:

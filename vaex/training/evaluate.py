@@ -101,14 +101,15 @@ def statistic_sum(
     """Returns the likelihood's statistic of the data on one batch, summed; an empty tree for most likelihoods."""
     model, params, key = recipe.model, state.eval_params, stream(recipe.seed, "calibration")
 
-    def one(i, x, weight):  # type: ignore[no-untyped-def]
-        z, _ = model.posterior_of(params, x).sample_and_log_prob(jax.random.fold_in(key, i))
+    def one(i, stored, weight):  # type: ignore[no-untyped-def]
+        noise, bits = jax.random.split(jax.random.fold_in(key, i))
+        x = preparation(stored, bits)  # binarized as in training, where it is
+        z, _ = model.posterior_of(params, x).sample_and_log_prob(noise)
         return jax.tree.map(
             lambda s: weight * s, model.likelihood.statistic(params["likelihood"], model.decode(params, z), x)
         )
 
-    x = preparation(split[index], jax.random.fold_in(key, index[0]))  # binarized as in training, where it is
-    return jax.tree.map(lambda s: jnp.sum(s, axis=0), jax.vmap(one)(index, x, weights))
+    return jax.tree.map(lambda s: jnp.sum(s, axis=0), jax.vmap(one)(index, split[index], weights))
 
 
 @packed(each=("recipe", "state", "total"))

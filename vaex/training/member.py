@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from vaex._check import VaexError
 from vaex.data import Dataset
 from vaex.loggers import Jsonl, Log, RunInfo
 from vaex.part import canonical, to_dict
@@ -24,8 +25,8 @@ LOG = logging.getLogger("vaex")
 class Member:
     """A job at work. An exception in its files, figures or loggers ends it as `failed`, and nothing else."""
 
-    def __init__(self, job: Job, pack_size: int):
-        self.job, self.pack_size = job, pack_size
+    def __init__(self, job: Job):
+        self.job = job
         self.recipe = canonical(job.recipe)
         self.facts = facts(job)
         self.logs: list[Log] = []
@@ -46,6 +47,8 @@ class Member:
     def fail(self, error: Exception) -> None:
         """Marks the member as failed."""
         self.error = self.error or error
+        if self.job.group is not None and not isinstance(error, VaexError):
+            self.log.info("failed", exc_info=error)  # into its own log; the console has the message
         self.summary |= {"status": "failed", "message": f"{type(error).__name__}: {error}"}
 
     def interrupt(self, message: str) -> None:
@@ -74,7 +77,7 @@ class Member:
             "train_seconds": None,
             "compile_seconds": None,
             "steps_per_second": None,
-            "pack_size": self.pack_size,
+            "pack_size": None,
             "config_overrides": list(self.job.overrides),
         }
 
@@ -118,6 +121,7 @@ class Member:
     def open(self, start: int) -> None:
         """Writes `run.json` and opens the loggers, which go on after step `start`."""
         job = self.job
+        checkpoint.forget_after(job.folder / "checkpoint", start)
         write_json(job.folder / "run.json", self.facts)
         info = RunInfo(
             folder=job.folder,

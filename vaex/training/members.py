@@ -9,6 +9,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -110,6 +111,12 @@ class Members(ABC):
     def idle(self) -> int:
         """Returns how many members wait on the fullest device while another one's program runs there."""
 
+    def compiled(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
+        """Returns the function's compiled programs, which its next call uses; those of several devices side by side."""
+        lowered = self.lower(function, *args, **settings)
+        with ThreadPoolExecutor(len(lowered)) as pool:
+            return list(pool.map(lambda program: program.compile(), lowered))
+
     @abstractmethod
     def lower(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
         """Returns the function's lowered programs, one for each device that has one of its own."""
@@ -126,6 +133,7 @@ class Loop(Members):
 
     def __init__(self, num: int, devices: Sequence[Any]):
         self.num, self.devices = num, tuple(devices[:num])
+        self._met: set[Packed] = set()  # functions whose programs are there
 
     def _device(self, member: int) -> Any:
         return self.devices[member % len(self.devices)]
@@ -151,6 +159,9 @@ class Loop(Members):
 
     def __call__(self, function: Packed, *args: Any, skip: Collection[int] = (), **settings: Any) -> Any:
         """Returns a list over the members; a tuple of lists where there are several results."""
+        if len(self.devices) > 1 and function not in self._met:
+            self.compiled(function, *args, **settings)  # each device has a program of its own
+        self._met.add(function)
         results = []
         for member in range(self.num):
             own = self._arguments(function, args, member)

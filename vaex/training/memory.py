@@ -44,7 +44,9 @@ def host_bytes() -> int:
     try:
         group = Path("/sys/fs/cgroup")
         limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        free += [int(limit) - int(used)] if limit != "max" else []
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        reclaimable = int(stat.get("inactive_file", 0))  # file cache, which gives way
+        free += [int(limit) - int(used) + reclaimable] if limit != "max" else []
     except (OSError, ValueError):
         pass
     return max(0, min(free, default=2**40))

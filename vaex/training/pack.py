@@ -66,8 +66,8 @@ class Pack:
     def compile(self, size: int) -> int:
         """Returns the bytes that training needs on the fullest device, after compiling its program of `size` steps."""
         states = self.members.shapes(self._one_state)
-        lowered = self.members.lower(run_steps, *self._step_arguments(states, 0, 0, size))
-        needs = [program.compile().memory_analysis() for program in lowered]
+        programs = self.members.compiled(run_steps, *self._step_arguments(states, 0, 0, size))
+        needs = [program.memory_analysis() for program in programs]
         of_state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self._one_state))
         return max(map(_bytes, needs)) + self.members.idle() * of_state
 

@@ -90,8 +90,9 @@ def run_pack(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the device had no memory left."""
-    return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    """Whether the device, or the host, had no memory left."""
+    of_device = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    return of_device or isinstance(error, MemoryError)
 
 
 def common_step(jobs: Sequence[Job]) -> int:
@@ -105,7 +106,7 @@ class _PackRun:
 
     def __init__(self, jobs: Sequence[Job], stop: StopFlag, seconds: Seconds):
         self.stop, self.seconds = stop, seconds
-        self.members = [Member(job, len(jobs)) for job in jobs]
+        self.members = [Member(job) for job in jobs]
 
     @property
     def live(self) -> list[Member]:
@@ -125,9 +126,13 @@ class _PackRun:
         if not members:
             return
         recipes, data = [member.job.recipe for member in members], members[0].job.data
-        pack = Pack(recipes, data, side_by_side(len(members), strategy, size=size))
+        side = side_by_side(len(members), strategy, size=size)
+        free = free_bytes(side.devices[0], len(side.devices))  # before the data are there, which the program counts
+        pack = Pack(recipes, data, side)
         steps_per_call = members[0].job.trainer.steps_per_call or default_steps_per_call(pack)
-        self._check_memory(pack, steps_per_call)
+        self._check_memory(pack, steps_per_call, free)
+        for member in members:
+            member.summary["pack_size"] = max(len(members), size or 0)
         with self.seconds.of("loggers"):
             for member in members:
                 with member.kept_apart():
@@ -158,12 +163,10 @@ class _PackRun:
                     with member.kept_apart():
                         member.draw(outcome.state)
 
-    def _check_memory(self, pack: Pack, steps_per_call: int) -> None:
+    def _check_memory(self, pack: Pack, steps_per_call: int, free: int) -> None:
         """Compiles; refuses a pack of several that would not fit. A run by itself may try."""
         with self.seconds.of("compile"):
             need = pack.compile(steps_per_call)
-        device, *others = pack.members.devices
-        free = free_bytes(device, 1 + len(others))
         if pack.num > 1 and need > free:
             raise TooLarge(pack.num, need, free)
 
