@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.bench import commands
+from experiments.bench import commands, end_to_end, overhead, packs
 from experiments.bench.machine import machine, versions
 from experiments.bench.races import race
 from experiments.bench.rows import Row, table
@@ -23,6 +23,9 @@ CASES: dict[str, Case] = {
     "startup": commands.startup,
     "logging": commands.logging,
     "memory": commands.memory,
+    "pack": packs.pack,
+    "sweep": end_to_end.sweep,
+    "overhead": overhead.overhead,
 }
 
 

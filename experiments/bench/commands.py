@@ -1,7 +1,6 @@
 """What a user waits for and pays: start-up, logging and memory of `python -m experiments.train`, as a command."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bench.rows import Goal, Row
+from experiments.bench.turns import environment, run, say
 from experiments.bench.worker import ROOT, NotMeasured, last_line
 
 # Peak memory over the children that this small process waited for: a forked child would start with our own peak.
@@ -48,7 +48,7 @@ def startup(repeats: int, scratch: Path) -> tuple[list[Row], dict[str, Any]]:
             if repeat > 0:
                 for name, seconds in zip(numbers, parts, strict=True):
                     numbers[name].append(seconds)
-                _say(f"{repeat} of {repeats}: {total:.2f} s")
+                say(f"{repeat} of {repeats}: {total:.2f} s")
     except NotMeasured as reason:
         return [Row(case, "process start to first step", "s", goal=Goal("<=", 10), reason=str(reason))], {}
     rows = [Row(case, "process start to first step", "s", numbers["total"], goal=Goal("<=", 10))]
@@ -67,9 +67,11 @@ def logging(repeats: int, scratch: Path) -> tuple[list[Row], dict[str, Any]]:
         for repeat in range(1, repeats + 1):
             for loggers, measured in seconds.items():
                 folder = scratch / f"{'bare' if loggers == 'none' else 'logged'}-{repeat}"
-                _run(train(folder, "trainer.num_steps=10000", "evaluation.nll_num_samples=0", f"logger={loggers}"))
+                run(
+                    train(folder, "trainer.num_steps=10000", "evaluation.nll_num_samples=0", f"logger={loggers}"),
+                )
                 measured.append(json.loads((folder / "summary.json").read_text())["train_seconds"])
-                _say(f"{repeat} of {repeats}: {measured[-1]:.3f} s  logger={loggers}")
+                say(f"{repeat} of {repeats}: {measured[-1]:.3f} s  logger={loggers}")
     except NotMeasured as reason:
         return [Row(case, what, "s", goal=goal, reason=str(reason))], {}
     return [Row(case, what, "s", seconds["[jsonl,wandb]"], seconds["none"], goal)], {"train_seconds": seconds}
@@ -84,7 +86,7 @@ def memory(repeats: int, scratch: Path) -> tuple[list[Row], dict[str, Any]]:
     case, what, goal = "memory", "experiment=mnist, peak", Goal("<=", 1.5)
     command = train(scratch / "memory", "experiment=mnist", "trainer.num_steps=500")
     try:
-        peak = int(_run([sys.executable, "-c", _MEASURE_MEMORY, *command]))
+        peak = int(run([sys.executable, "-c", _MEASURE_MEMORY, *command]))
     except NotMeasured as reason:
         return [Row(case, what, "GiB", goal=goal, reason=str(reason))], {}
     gib = peak / 2**30 if sys.platform == "darwin" else peak / 2**20  # bytes there, KiB elsewhere
@@ -96,31 +98,13 @@ def train(folder: Path, *overrides: str) -> list[str]:
     return [sys.executable, "-m", "experiments.train", *overrides, f"hydra.run.dir={folder}"]
 
 
-def _environment() -> dict[str, str]:
-    return os.environ | {"WANDB_MODE": "offline"}
-
-
-def _run(command: list[str]) -> str:
-    """Returns what a command printed.
-
-    Raises:
-        NotMeasured: where it failed, with its last line.
-    """
-    done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True)
-    if done.returncode:
-        raise NotMeasured(last_line(done.stderr) or f"ended with status {done.returncode}")
-    return done.stdout
-
-
 def _seconds_to_first_step(folder: Path, *overrides: str) -> float:
     """Returns the seconds until the first line is in `metrics.jsonl`: that of step 1, written when it is done."""
     folder.mkdir(parents=True)
     metrics, log = folder / "metrics.jsonl", folder / "bench.log"
     with log.open("w") as output:
         start = time.monotonic()
-        process = subprocess.Popen(
-            train(folder, *overrides), cwd=ROOT, env=_environment(), stdout=output, stderr=output
-        )
+        process = subprocess.Popen(train(folder, *overrides), cwd=ROOT, env=environment(), stdout=output, stderr=output)
         seconds = None
         while process.poll() is None:
             if seconds is None and metrics.exists() and metrics.stat().st_size:
@@ -132,9 +116,5 @@ def _seconds_to_first_step(folder: Path, *overrides: str) -> float:
 
 
 def _import_and_data() -> tuple[float, float]:
-    imported, loaded = json.loads(_run([sys.executable, "-c", _MEASURE_IMPORT, str(time.monotonic())]))
+    imported, loaded = json.loads(run([sys.executable, "-c", _MEASURE_IMPORT, str(time.monotonic())]))
     return imported, loaded
-
-
-def _say(line: str) -> None:
-    print(f"  {line}", file=sys.stderr, flush=True)

@@ -86,11 +86,16 @@ def spread(values: Sequence[float], unit: str) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Returns the rows in aligned columns; a reason runs on to the right and widens none."""
-    lines = [HEAD, *(row.cells() for row in rows)]
-    measured = [HEAD, *(row.cells() for row in rows if row.value is not None)]
-    widths = [max(len(line[i]) for line in (lines if i < _REASON else measured)) for i in range(len(HEAD))]
+    return aligned([HEAD, *(row.cells() for row in rows)], _REASON)
+
+
+def aligned(lines: Sequence[Sequence[str]], reason: int) -> str:
+    """Returns lines of cells in columns; from column `reason` on, one that says `not measured` runs on to the right."""
+    refused = [len(line) > reason and line[reason].startswith("not measured") for line in lines]
+    measured = [line for line, said in zip(lines, refused, strict=True) if not said]
+    widths = [max(len(line[i]) for line in (lines if i < reason else measured)) for i in range(len(lines[0]))]
     shown = []
-    for line in lines:
-        cut = line if not line[_REASON].startswith("not measured") else line[: _REASON + 1]
+    for line, said in zip(lines, refused, strict=True):
+        cut = line[: reason + 1] if said else line
         shown.append("  ".join(cell.ljust(width) for cell, width in zip(cut, widths, strict=False)).rstrip())
     return "\n".join(shown)

@@ -27,13 +27,18 @@ class VAE(nn.Module):
         self.encoder = mlp(problem.encoder_layers(dim))
         self.decoder = mlp(problem.decoder_layers(dim))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Returns the negative ELBO, nats per example."""
+    def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns distortion and rate, nats per example."""
         mean, log_scale = self.encoder(x).chunk(2, dim=-1)
         z = mean + log_scale.exp() * torch.randn_like(mean)
         bce = F.binary_cross_entropy_with_logits(self.decoder(z), x, reduction="sum")
         kl = 0.5 * (mean.square() + (2 * log_scale).exp() - 2 * log_scale - 1).sum()
-        return (bce + kl) / len(x)
+        return bce / len(x), kl / len(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns the negative ELBO, nats per example."""
+        distortion, rate = self.terms(x)
+        return distortion + rate
 
 
 def build(problem: Problem, x: np.ndarray, num_threads: str) -> Run:
