@@ -4,14 +4,15 @@ import dataclasses
 import logging
 import shlex
 import sys
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, filter_overrides, run_job, setup_globals
-from hydra.types import HydraContext
+from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, filter_overrides, setup_globals
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments import hooks
@@ -19,6 +20,7 @@ from experiments.assemble import assemble, plain
 from experiments.command import Stopped
 from experiments.device import open_files, prepare_jax
 from experiments.member_logs import MemberLogs
+from experiments.prepare import prepare
 from vaex._check import VaexError, one_of, whole
 
 LOG = logging.getLogger("vaex")
@@ -75,6 +77,8 @@ def train_pack(
     config: DictConfig,
     job_overrides: Sequence[Sequence[str]],
     initial_job_idx: int,
+    *,
+    task_function: TaskFunction,
     **launcher: Any,
 ) -> list[JobReturn]:
     """Returns how each job of a batch ended.
@@ -86,7 +90,7 @@ def train_pack(
     sweep = Path(str(config.hydra.sweep.dir))
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    batch = _Batch(context, config, Settings(**launcher), sweep)
+    batch = _Batch(context, config, task_function, Settings(**launcher), sweep)
     todo = batch.begin(job_overrides, initial_job_idx)
     return batch.dry(todo) if batch.settings.dry_run else batch.run(todo)
 
@@ -94,10 +98,13 @@ def train_pack(
 class _Batch:
     """A batch of jobs, from their overrides to their `JobReturn`s."""
 
-    def __init__(self, context: HydraContext, config: DictConfig, settings: Settings, sweep: Path):
+    def __init__(
+        self, context: HydraContext, config: DictConfig, task_function: TaskFunction, settings: Settings, sweep: Path
+    ):
         from vaex.training.loop import Seconds
 
-        self.context, self.config, self.settings, self.sweep = context, config, settings, sweep
+        self.context, self.config, self.task_function = context, config, task_function
+        self.settings, self.sweep = settings, sweep
         self.seconds, self.logs = Seconds(), MemberLogs()
 
     def begin(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[Prepared]:
@@ -220,24 +227,20 @@ class _Batch:
         return status not in ("completed", "diverged", "failed") or status in self.settings.retry
 
     def _prepare(self, jobs: Sequence[Prepared]) -> None:
-        """Lets Hydra make each job's folder, and builds its parts."""
+        """Makes each job's folder, and builds its parts."""
         datasets: dict[Any, Any] = {}
         swept = hooks.swept_keys(self.sweep)
-        later = dataclasses.replace(self.context, callbacks=_EndsLater(self.context.callbacks))
         for job in jobs:
-
-            def task(cfg: DictConfig, job: Prepared = job) -> Any:
-                return assemble(plain(cfg), job.folder, datasets, **hooks.about_job(HydraConfig.get(), swept))
-
-            job.ret = run_job(task, job.config, "hydra.sweep.dir", "hydra.sweep.subdir", later)
+            _in_effect(job.config)
+            job.ret = prepare(job.config, job.folder)
             self.logs.take(job.folder)
-            if job.ret.status == JobStatus.COMPLETED:
-                job.job = job.ret._return_value
-            else:
-                error = job.ret._return_value
-                message = str(error) if isinstance(error, VaexError) else f"{type(error).__name__}: {error}"
-                hooks.note_failure(job.folder, message, job.overrides)
-                job.refused = message
+            self.context.callbacks.on_job_start(config=job.config, task_function=self.task_function)
+            try:
+                about = hooks.about_job(job.config.hydra, swept)
+                job.job = assemble(plain(job.config), job.folder, datasets, **about)
+            except Exception as error:  # of one job: the others are trained
+                job.refused = str(error) if isinstance(error, VaexError) else f"{type(error).__name__}: {error}"
+                hooks.note_failure(job.folder, job.refused, job.overrides)
                 with self.logs.of([job.folder]):
                     LOG.info("refused", exc_info=error, extra={"runs": (str(job.folder),)})
 
@@ -258,7 +261,10 @@ class _Batch:
     def _train(self, ready: Mapping[int, Any]) -> tuple[dict[int, Any], int | None]:
         """Returns how each job that is ready ended, and the exit code of a signal, if one came."""
         from vaex.sweep.packs import train_packs
+        from vaex.sweep.svg import preload
         from vaex.training import StopFlag
+
+        threading.Thread(target=preload, daemon=True).start()  # while the devices train
 
         env_set = self.config.hydra.job.env_set
         with StopFlag() as stop, env_override({str(k): str(v) for k, v in env_set.items()}):
@@ -308,16 +314,3 @@ def _in_effect(config: DictConfig) -> None:
 
 def _ready(todo: Sequence[Prepared]) -> dict[int, Any]:
     return {job.num: job.job for job in todo if job.job is not None}
-
-
-class _EndsLater:
-    """Hydra's callbacks; a job is prepared now and ends after its pack."""
-
-    def __init__(self, callbacks: Any):
-        self._callbacks = callbacks
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._callbacks, name)
-
-    def on_job_end(self, **kwargs: Any) -> None:
-        """Not yet."""

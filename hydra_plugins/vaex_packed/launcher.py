@@ -70,6 +70,7 @@ class PackedLauncher(Launcher):
         train = get_method(self.train_pack)  # imported here: jax takes a second
         self.loader.launching = True
         try:
-            return train(self.hydra_context, self.config, job_overrides, initial_job_idx, **self.settings)
+            about = {"task_function": self.task_function, **self.settings}
+            return train(self.hydra_context, self.config, job_overrides, initial_job_idx, **about)
         finally:
             self.loader.launching = False

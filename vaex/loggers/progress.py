@@ -117,7 +117,8 @@ class _Lines:
         return 10 * self._of._step // max(self._of.total, 1)
 
     def show(self, now: float) -> None:
-        if now >= self._next_line and self._tenths() > self._tenth:
+        at_end = self._of._step >= self._of.total  # which `finish` tells, with the last evaluation's ELBO
+        if now >= self._next_line and self._tenths() > self._tenth and not at_end:
             self._next_line, self._tenth = now + LINE_SECONDS, self._tenths()
             self._say()
 

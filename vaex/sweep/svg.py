@@ -43,6 +43,12 @@ def look(place: int, places: int) -> tuple[str, str]:
     return to_hex(colormaps["viridis"](0.9 * place / (places - 1))), MARKERS[place % len(MARKERS)]
 
 
+def preload() -> None:
+    """Imports what drawing needs, which takes half a second."""
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+
 @contextmanager
 def blank(width: float, height: float) -> Iterator["Figure"]:
     """Yields an empty figure, inches wide and high, to be drawn and turned into SVG inside."""

@@ -22,7 +22,7 @@ from vaex.training.streams import stream
 from vaex.typing import Number
 
 BATCH = 500  # examples a device call, of cheap passes
-DRAWS = 5000  # decoded at once, in importance-weighted estimates: what fits into a CPU's cache, whatever K is
+DRAWS = 2500  # decoded at once, in importance-weighted estimates: what fits into a CPU's cache, whatever K is
 CHUNK = 50  # of them, draws of one example
 
 Index = Int[np.ndarray | Array, " B"]
@@ -33,8 +33,9 @@ class Stopped(Exception):
     """An evaluation was asked to stop before its end."""
 
 
-def batches(num: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the indices of batches of one size that cover `num` examples, and their weights."""
+def batches(num: int, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields the indices of batches of one size, at most `most`, that cover `num` examples, and their weights."""
+    size = -(-num // -(-num // most))  # as few as can be, and of them the smallest: least padding
     for first in range(0, num, size):
         index = np.arange(first, first + size)
         yield np.minimum(index, num - 1).astype(np.int32), (index < num).astype(np.float32)

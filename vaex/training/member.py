@@ -30,6 +30,8 @@ class Member:
         self.recipe = canonical(job.recipe)
         self.facts = facts(job)
         self.logs: list[Log] = []
+        self._opened: list[Log] = []  # not yet among `logs`
+        self._early: list[tuple[int, str, dict[str, float]]] | None = []  # rows that they have to be told
         self.spent_before = 0.0  # seconds of training in earlier processes
         self.error: Exception | None = None
         self.summary: dict[str, Any] = {**self._identity(), "status": "failed", "message": "stopped by an exception"}
@@ -118,12 +120,27 @@ class Member:
         """Returns the state before the first step, on the host."""
         return jax.device_get(init_state(self.recipe, self.job.data.stats))
 
+    def begin(self, start: int) -> None:
+        """Writes `run.json` and opens `metrics.jsonl`, which go on after step `start`."""
+        checkpoint.forget_after(self.job.folder / "checkpoint", start)
+        write_json(self.job.folder / "run.json", self.facts)
+        self.logs = [Jsonl().open(self._info(start))]
+
     def open(self, start: int) -> None:
-        """Writes `run.json` and opens the loggers, which go on after step `start`."""
+        """Opens the other loggers; they wait for servers and processes, and training need not wait for them."""
+        self._opened = [logger.open(self._info(start)) for logger in self.job.loggers.values()]
+
+    def attach(self) -> None:
+        """Hands the rows that came meanwhile to the loggers that have been opened."""
+        for log in self._opened:
+            for row in self._early or ():
+                log.metrics(*row)
+        self.logs += self._opened
+        self._opened, self._early = [], None
+
+    def _info(self, start: int) -> RunInfo:
         job = self.job
-        checkpoint.forget_after(job.folder / "checkpoint", start)
-        write_json(job.folder / "run.json", self.facts)
-        info = RunInfo(
+        return RunInfo(
             folder=job.folder,
             name=job.name,
             wandb_id=self.facts["wandb_id"],
@@ -135,13 +152,13 @@ class Member:
             resumed_at=start or None,
             single=job.group is None,
         )
-        for logger in (Jsonl(), *job.loggers.values()):
-            self.logs.append(logger.open(info))
 
     def row(self, step: int, split: str, values: dict[str, float]) -> None:
         """Hands one row to the loggers."""
         for log in self.logs:
             log.metrics(step, split, values)
+        if self._early is not None:
+            self._early.append((step, split, values))
 
     def save(self, at: int, state: TrainState, seconds: Seconds) -> None:
         """Writes a checkpoint."""

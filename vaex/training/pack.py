@@ -1,5 +1,6 @@
 """A pack: recipes of one structure and the data they share, on the devices. A single run is a pack of one."""
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -32,6 +33,7 @@ class Pack:
         self.members = members or side_by_side(len(recipes))
         self.recipe, self.data = recipes[0], data  # any member's, for what all have alike
         self.recipes = self.members.scatter(recipes)
+        self._compiling: threading.Thread | None = None
         self.preparation, self.seed = canonical(data.preparation), np.int32(data.seed)
         self.train = self.members.share(data.train)
         splits = {"validation": data.validation, "test": data.test}
@@ -88,12 +90,40 @@ class Pack:
             total = part if total is None else jax.tree.map(lambda a, b: a + b, total, part)
         return self.members(evaluate.with_statistic, self.recipes, states, total)
 
+    def compile_evaluation(self, num_samples: int) -> None:
+        """Begins to compile what `terms` and `estimates` call, in a thread: the devices may train meanwhile."""
+
+        def compile_all() -> None:
+            states = self.members.shapes(self._one_state)
+            for name, split in self.splits.items():
+                num = len(self._rows[name])
+                index, weights = next(evaluate.batches(num, self._at_once(evaluate.BATCH, num)))
+                about = (self.recipes, states, self.preparation, np.int32(0), split, index, weights)
+                self.members.compiled(evaluate.terms_sum, *about, num_train=len(self.data.train))
+                index, _ = next(self._estimate_batches(name, num_samples))
+                about = (self.recipes, states, self.preparation, split, index)
+                self.members.compiled(evaluate.estimate_batch, *about, num_samples=num_samples)
+
+        self._compiling = threading.Thread(target=compile_all, name="vaex-evaluation")
+        self._compiling.start()
+
+    def _evaluation_ready(self) -> None:
+        if self._compiling is not None:
+            self._compiling.join()
+            self._compiling = None
+
+    def _estimate_batches(self, name: str, num_samples: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        num = len(self._rows[name])
+        most = self._at_once(evaluate.DRAWS // min(num_samples, evaluate.CHUNK), num)
+        return evaluate.batches(num, most)
+
     def _at_once(self, most: int, num: int) -> int:
         """Returns how many of `num` examples to take at once: at most `most` on a device, in all its members."""
         return min(num, max(1, most // self.members.at_once))
 
     def terms(self, states: Each, name: str, step: int) -> list[dict[str, float]]:
         """Returns every member's objective terms on a split, with the weights of a step; nats per datum of x."""
+        self._evaluation_ready()
         num, num_train = len(self._rows[name]), len(self.data.train)
         parts = []
         for index, weights in evaluate.batches(num, self._at_once(evaluate.BATCH, num)):
@@ -117,15 +147,15 @@ class Pack:
         """
         num, parts = len(self._rows[name]), []
         pending: Any = None
-        size = self._at_once(evaluate.DRAWS // min(num_samples, evaluate.CHUNK), num)
-        for index, _ in evaluate.batches(num, size):
+        self._evaluation_ready()
+        for index, _ in self._estimate_batches(name, num_samples):
             if should_stop():
                 raise evaluate.Stopped
             about = (self.recipes, states, self.preparation, self.splits[name], index)
             now = self.members(evaluate.estimate_batch, *about, num_samples=num_samples)
             if pending is not None:  # read while the next batch is computed
                 parts.append(self._gathered(pending))
-                on_batch(min(len(parts) * size, num))
+                on_batch(min(len(parts) * len(index), num))
             pending = now
         parts.append(self._gathered(pending))
         on_batch(num)

@@ -1,6 +1,7 @@
 """Runs in their own folders: training, evaluation, figures, and everything that is left on disk."""
 
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -107,6 +108,12 @@ class _PackRun:
     def __init__(self, jobs: Sequence[Job], stop: StopFlag, seconds: Seconds):
         self.stop, self.seconds = stop, seconds
         self.members = [Member(job) for job in jobs]
+        self._opening: threading.Thread | None = None
+
+    @property
+    def _draws(self) -> int:
+        """Behind the distortion, and the NLL where it is on."""
+        return self.members[0].job.nll_num_samples or DRAWS_WITHOUT_NLL
 
     @property
     def live(self) -> list[Member]:
@@ -130,16 +137,18 @@ class _PackRun:
         free = free_bytes(side.devices[0], len(side.devices))  # before the data are there, which the program counts
         pack = Pack(recipes, data, side)
         steps_per_call = members[0].job.trainer.steps_per_call or default_steps_per_call(pack)
-        self._check_memory(pack, steps_per_call, free)
         for member in members:
             member.summary["pack_size"] = max(len(members), size or 0)
-        with self.seconds.of("loggers"):
+        self._check_memory(pack, steps_per_call, free)
+        with self.seconds.of("files"):
             for member in members:
                 with member.kept_apart():
-                    member.open(start)
+                    member.begin(start)
         if not self.live:
             return
+        self._opening = threading.Thread(target=self._open, args=(self.live, start), name="vaex-loggers")
         fitted = self._train(pack, members, [states[member] for member in members], start, steps_per_call)
+        self._attach()
         interrupted = any(outcome.status == "interrupted" for outcome in fitted.outcomes)
         for member, outcome in zip(members, fitted.outcomes, strict=True):
             member.note_end(outcome, self.seconds)
@@ -163,6 +172,24 @@ class _PackRun:
                     with member.kept_apart():
                         member.draw(outcome.state)
 
+    def _open(self, members: list[Member], start: int) -> None:
+        for member in members:
+            with member.kept_apart():
+                member.open(start)
+
+    def _attach(self) -> None:
+        """Waits for the loggers to be open, and tells them what they missed; once."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        with self.seconds.of("loggers"):
+            if opening.ident is None:
+                opening.start()
+            opening.join()
+            for member in self.members:
+                with member.kept_apart():
+                    member.attach()
+
     def _check_memory(self, pack: Pack, steps_per_call: int, free: int) -> None:
         """Compiles; refuses a pack of several that would not fit. A run by itself may try."""
         with self.seconds.of("compile"):
@@ -179,6 +206,17 @@ class _PackRun:
             before = [m.fresh() if state is None else state for m, state in zip(members, states, strict=True)]
         with Progress(pack.recipe.num_steps, members[0].job.name, start, members=len(members)) as progress:
 
+            def begun(step: int, diverged: int) -> None:
+                """While the devices train: opens the loggers, and compiles what comes later."""
+                progress.update(step, diverged)
+                if self._opening is None:
+                    return
+                if self._opening.ident is None:
+                    self._opening.start()
+                    pack.compile_evaluation(self._draws)
+                elif not self._opening.is_alive():
+                    self._attach()
+
             def row(m: int, step: int, split: str, values: dict[str, float]) -> None:
                 with members[m].kept_apart():
                     members[m].row(step, split, values)
@@ -186,6 +224,7 @@ class _PackRun:
                     progress.elbo(m, values["elbo"])
 
             def save(step: int, states: Sequence[TrainState]) -> None:
+                self._attach()  # what a checkpoint stands for has been told to every logger
                 with self.seconds.of("save"):
                     for member, state in zip(members, states, strict=True):
                         if member.error is None:
@@ -200,7 +239,7 @@ class _PackRun:
                 checkpoint_every=members[0].job.trainer.checkpoint_every,
                 hooks=Hooks(
                     row=row,
-                    progress=progress.update,
+                    progress=begun,
                     checkpoint=save,
                     should_stop=lambda: bool(self.stop) or not self.live,
                     seconds=self.seconds,
@@ -214,9 +253,8 @@ class _PackRun:
         with self.seconds.of("evaluate"):
             for name in pack.splits:
                 size = len(getattr(pack.data, name))
-                draws = num_samples or DRAWS_WITHOUT_NLL
-                with Progress(size, f"evaluation, {draws} draws each,", unit="example") as progress:
-                    found = pack.estimates(fitted.states, name, draws, lambda: bool(self.stop), progress.update)
+                with Progress(size, f"evaluation, {self._draws} draws each,", unit="example") as progress:
+                    found = pack.estimates(fitted.states, name, self._draws, lambda: bool(self.stop), progress.update)
                 # The target objective: with the weights that the schedules end at.
                 terms = pack.terms(fitted.states, name, recipe.num_steps)
                 for numbers, (estimate, mse), at_end in zip(of_members, found, terms, strict=True):
@@ -235,6 +273,7 @@ class _PackRun:
         return of_members
 
     def close(self) -> None:
+        self._attach()
         with self.seconds.of("loggers"):
             for member in self.members:
                 member.close()
