@@ -195,7 +195,7 @@ def everyone() -> dict[str, Timed]:
     """All contestants of the case `sweep`, with numbers that are easy to add."""
     seconds = {"compose": 2.0, "folders": 1.0, "compile": 3.0, "train": 4.0}
     names = ("basic", "joblib", "ours, 4 jobs", "basic, 4 jobs", "joblib, 4 jobs")
-    scripts = ("torch, 1 thread", "flax", "flax, cold")
+    scripts = ("torch, 1 thread", "flax", "flax, cache shared")
     return {
         "ours": timed([13.0, 13.0], seconds=seconds),
         "ours, logger=none": timed([12.0, 12.0], seconds=seconds),
@@ -222,7 +222,7 @@ def test_a_sweep_is_compared_with_launchers_in_seconds_and_with_scripts_in_jobs(
     assert found["joblib, 4 jobs"].value == 1.0
     assert found["flax"].value == pytest.approx(3.0)  # their 39 s over our 13
     assert found["torch, 1 thread"].verdict == "yes"
-    assert found["flax, cold"].goal is None
+    assert found["flax, cache shared"].goal is None
     everyone["flax"] = timed([39.0], elbo=-22.0)
     assert "not the same work" in end_to_end.against("flax", everyone["ours"], everyone["flax"], None).reason
 

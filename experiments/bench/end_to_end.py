@@ -37,13 +37,13 @@ TORCH_THREADS = {"torch, 1 thread": {"OMP_NUM_THREADS": "1"}, "torch, default th
 def sweep(repeats: int, scratch: Path, num_steps: int = NUM_STEPS) -> tuple[list[Row], dict[str, Any]]:
     """Returns the wall times of 20 jobs, and of 4, against the sum of their parts, other launchers and plain scripts.
 
-    Compilations lie in a cache of this case that is filled before the first turn, for everyone but those named `cold`.
+    Compilations lie in a cache of this case that is filled before the first turn, for everyone but `flax`.
     """
     data = scratch / "digits.npz"
     write_digits(data)
     trial = torch_trial(scratch, data, num_steps // 20)
     everyone = contestants(scratch, data, num_steps, torch=faster(trial))
-    for place, name in enumerate(("ours", "alone", "basic, 4 jobs", "flax")):
+    for place, name in enumerate(("ours", "alone", "basic, 4 jobs", "flax, cache shared")):
         everyone[name].warm_up(scratch / f"warm-up-{place}")
     take_turns(everyone, repeats, scratch / CASE)
     raw = {name: one.raw() for name, one in everyone.items()}
@@ -68,8 +68,8 @@ def contestants(scratch: Path, data: Path, num_steps: int, torch: str) -> dict[s
         **four,
         # 20 processes each: twice at most, and once where no goal is at stake.
         torch: scripts("torch_job", str(TORCH), data, num_steps, TORCH_THREADS[torch], most=2),
-        "flax": scripts("flax_job", sys.executable, data, num_steps, cache, most=2),
-        "flax, cold": scripts("flax_job", sys.executable, data, num_steps, cold, most=1),
+        "flax": scripts("flax_job", sys.executable, data, num_steps, cold, most=2),
+        "flax, cache shared": scripts("flax_job", sys.executable, data, num_steps, cache, most=2),
     }
 
 
@@ -137,7 +137,8 @@ def rows(everyone: Mapping[str, Timed]) -> list[Row]:
         for name in LAUNCHERS:
             found.append(against(f"{name}{jobs}", everyone[f"ours{jobs}"], everyone[f"{name}{jobs}"], Goal("<=", 1)))
     torch = next(name for name in TORCH_THREADS if name in everyone)
-    for name, goal in ((torch, Goal(">=", 2.5)), ("flax", Goal(">=", 3)), ("flax, cold", None)):
+    # In the example's style each process compiles for itself; with a cache between them it is a better script.
+    for name, goal in ((torch, Goal(">=", 2.5)), ("flax", Goal(">=", 3)), ("flax, cache shared", None)):
         found.append(against(name, ours, everyone[name], goal, "jobs/min"))
     return found + part_rows(everyone)
 

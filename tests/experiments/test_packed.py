@@ -550,4 +550,5 @@ def test_wandb_ids_of_a_sweep_would_merge_its_members(command, monkeypatch):
     done = command("-m", *SMALL, "logger=wandb", "seed=0,1", "hydra.sweep.dir=sweep")
     assert done.code == 1
     assert "would merge the members of a sweep" in done.err
+    assert not list(Path("sweep").glob("*/metrics.jsonl"))  # before any step
     assert statuses() == ["failed", "failed"]

@@ -55,6 +55,10 @@ class Log(Protocol):
 class Logger(Protocol):
     """A configured logger, such as `Wandb(project="vaex")`."""
 
+    def check(self, run: RunInfo) -> None:
+        """Raises `VaexError`, before training, where the run cannot be logged as it was asked for."""
+        ...
+
     def open(self, run: RunInfo) -> Log:
         """Returns a live log for `run`, continuing what an earlier process left if the run was resumed."""
         ...

@@ -18,6 +18,9 @@ class Jsonl:
 
     filename: ClassVar[str] = "metrics.jsonl"
 
+    def check(self, run: RunInfo) -> None:
+        """Every run can be."""
+
     def open(self, run: RunInfo) -> "JsonlLog":
         """Returns a log that begins afresh, or after the checkpoint's step when the run was resumed."""
         path = run.folder / self.filename

@@ -15,6 +15,9 @@ class Tensorboard:
 
     folder: str = "tensorboard"
 
+    def check(self, run: RunInfo) -> None:
+        """Every run can be."""
+
     def open(self, run: RunInfo) -> "TensorboardLog":
         """Returns a log in a new event file, which hides what earlier files hold beyond the checkpoint's step."""
         folder = run.folder / self.folder

@@ -49,13 +49,18 @@ class Wandb:
         """Returns the id that the environment wants for a single run, which the runner then keeps in `run.json`."""
         return environ.get("WANDB_RUN_ID") or None
 
+    def check(self, run: RunInfo) -> None:
+        """Raises `VaexError` where W&B's environment would merge the members of a sweep, or names no mode."""
+        environ = _environment()
+        _refuse_merging(environ, run)
+        if self.mode is None and "WANDB_MODE" in environ:
+            one_of("WANDB_MODE", environ["WANDB_MODE"], (*MODES, "dryrun", "run"))
+
     def open(self, run: RunInfo) -> "WandbLog":
         """Returns a log of the W&B run `run.wandb_id`, or one that does nothing where W&B is disabled or fails."""
-        environ = {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and value}
-        _refuse_merging(environ, run)
+        self.check(run)
+        environ = _environment()
         mode = self.mode or environ.get("WANDB_MODE")
-        if mode is not None:
-            one_of("logger.wandb.mode" if self.mode else "WANDB_MODE", mode, (*MODES, "dryrun", "run"))
         log = WandbLog(run.folder / "checkpoint" if self.log_model else None)
         if mode != "disabled":  # importing wandb takes a second
             log.start(self, run, environ)
@@ -211,6 +216,10 @@ class WandbLog:
         self._run = None
         service.warn_once(f"W&B stopped working ({type(error).__name__}: {error}); everything else goes on without it")
         service.forget_if_dead(error)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("WANDB_") and value}
 
 
 def _refuse_merging(environ: Mapping[str, str], run: RunInfo) -> None:

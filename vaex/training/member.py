@@ -121,7 +121,13 @@ class Member:
         return jax.device_get(init_state(self.recipe, self.job.data.stats))
 
     def begin(self, start: int) -> None:
-        """Writes `run.json` and opens `metrics.jsonl`, which go on after step `start`."""
+        """Writes `run.json` and opens `metrics.jsonl`, which go on after step `start`.
+
+        Raises:
+            VaexError: where a logger cannot do what it was asked for.
+        """
+        for logger in self.job.loggers.values():
+            logger.check(self._info(start))
         checkpoint.forget_after(self.job.folder / "checkpoint", start)
         write_json(self.job.folder / "run.json", self.facts)
         self.logs = [Jsonl().open(self._info(start))]

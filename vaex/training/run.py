@@ -149,6 +149,10 @@ class _PackRun:
         self._opening = threading.Thread(target=self._open, args=(self.live, start), name="vaex-loggers")
         fitted = self._train(pack, members, [states[member] for member in members], start, steps_per_call)
         self._attach()
+        self._finish(pack, members, fitted)
+
+    def _finish(self, pack: Pack, members: list[Member], fitted: Fitted) -> None:
+        """Notes how training ended, and what came out."""
         interrupted = any(outcome.status == "interrupted" for outcome in fitted.outcomes)
         for member, outcome in zip(members, fitted.outcomes, strict=True):
             member.note_end(outcome, self.seconds)
