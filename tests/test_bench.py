@@ -302,7 +302,7 @@ def test_every_contestant_of_a_sweep_exists_and_composes(tmp_path):
             words = [word for word in found[0][3:] if not word.startswith("seed=range")]
             with initialize_config_dir(CONF, version_base="1.3"):
                 config = compose("train", words, return_hydra_config=True)
-            assert config.trainer.num_steps == 100
+            assert config.trainer.num_steps == (100 if name != "alone" else 100 * end_to_end.LONGER)
             assert ("basic" in name) == ("Basic" in config.hydra.launcher._target_)
         else:
             assert len(found) == 20
