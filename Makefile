@@ -34,7 +34,7 @@ sweep: setup
 	$(RUN) -m experiments.train experiment=digits_beta $(ARGS)
 
 test: setup
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n 2 $(ARGS)
 
 # A rival that cannot be installed is said to be not measured, and the others are.
 bench: setup

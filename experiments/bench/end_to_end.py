@@ -24,8 +24,8 @@ LAUNCHERS = {
     "basic": ("hydra/launcher=basic",),
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
 }
-# One job of the sweep as a single run, several times as long: what it does beside its first steps (it opens loggers, and
-# compiles its evaluation) is no part of a step's time. Its NLL comes after the training that is looked at.
+# One job of the sweep as a single run, several times as long: what it does beside its first steps (it opens loggers,
+# and compiles its evaluation) is no part of a step's time. Its NLL comes after the training that is looked at.
 LONGER = 5
 ALONE = (
     "schedule@objective.beta_schedule=linear",
