@@ -1,12 +1,10 @@
 """A run that is killed, interrupted and terminated at random moments ends in the same bits as one left alone."""
 
 import json
-import os
 import random
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.experiments import stopping
+
 STEPS = 4000
 ARGS = [
     *(
@@ -33,15 +32,7 @@ ARGS = [
 
 
 def start(folder: Path) -> subprocess.Popen:
-    words = [word.strip("'") for word in [*ARGS, f"hydra.run.dir={folder}"]]
-    environment = {**os.environ, "WANDB_MODE": "offline"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", *words],
-        cwd=ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return stopping.start(*(word.strip("'") for word in ARGS), f"hydra.run.dir={folder}")
 
 
 def rows(folder: Path) -> list[dict]:
@@ -51,16 +42,7 @@ def rows(folder: Path) -> list[dict]:
 
 def stop_at(folder: Path, step: int, delay: float, number: int) -> tuple[int, str]:
     """Starts or continues the run and sends a signal a moment after it logged the step."""
-    process = start(folder)
-    deadline = time.monotonic() + 120
-    while not any(row["step"] >= step for row in rows(folder)):
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    time.sleep(delay)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    return process.returncode, err
+    return stopping.stop_when(start(folder), lambda: any(row["step"] >= step for row in rows(folder)), number, delay)
 
 
 @pytest.fixture(scope="module")

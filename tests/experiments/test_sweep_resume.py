@@ -1,20 +1,19 @@
 """A sweep that is killed, interrupted and killed again, at random moments, ends in the numbers of one left alone."""
 
 import json
-import os
 import random
 import shlex
 import signal
 import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.experiments import stopping
+
 STEPS, MEMBERS = 2000, 6
 ARGS = [
     *("-m", "likelihood=gaussian,bernoulli", "seed=0,1,2", "encoder.hidden=[32]", "decoder.hidden=[32]"),
@@ -24,11 +23,8 @@ ARGS = [
 NUMBERS = ("status", "step", "elbo", "elbo_se", "nll", "rate", "distortion", "objective", "mse", "active_units")
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "experiments.train", *ARGS, f"hydra.sweep.dir={folder}", *words]
-    environment = {**os.environ, "WANDB_MODE": "offline"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
+def start(folder: Path) -> subprocess.Popen:
+    return stopping.start(*ARGS, f"hydra.sweep.dir={folder}")
 
 
 def lines(folder: Path) -> int:
@@ -40,18 +36,9 @@ def summaries(folder: Path) -> dict[int, dict]:
     return {int(path.parent.name): json.loads(path.read_text()) for path in folder.glob("*/summary.json")}
 
 
-def stop_when(folder: Path, ready, delay: float, number: int) -> tuple[int, str]:
+def stop_when(folder: Path, ready: Callable[[], bool], delay: float, number: int) -> tuple[int, str]:
     """Starts or continues the sweep, and sends a signal a moment after `ready`."""
-    process = start(folder)
-    deadline = time.monotonic() + 120
-    while not ready():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    time.sleep(delay)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    return process.returncode, err
+    return stopping.stop_when(start(folder), ready, number, delay)
 
 
 @pytest.fixture(scope="module")
