@@ -108,6 +108,7 @@ def test_a_signal_is_heeded_when_the_terminal_is_gone(tmp_path):
         assert process.poll() is None
         time.sleep(0.01)
     process.stderr.close()
+    process.stdout.close()
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
     summary = json.loads((folder / "summary.json").read_text())
