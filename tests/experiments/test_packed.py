@@ -15,22 +15,14 @@ import pytest
 
 from tests.experiments.conftest import SMALL
 from tests.experiments.test_mistakes import refused
+from tests.experiments.test_run import summary_of
 from vaex.training.job import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = (*SMALL, "logger=none", "hydra.sweep.dir=sweep")
 NUMBERS = (
-    "status",
-    "step",
-    "elbo",
-    "elbo_se",
-    "rate",
-    "distortion",
-    "objective",
-    "nll",
-    "mse",
-    "active_units",
-    "monitor",
+    *("status", "step", "elbo", "elbo_se", "rate", "distortion"),
+    *("objective", "nll", "mse", "active_units", "monitor"),
 )
 
 
@@ -39,7 +31,7 @@ def manifest(folder="sweep"):
 
 
 def summary(member, folder="sweep"):
-    return json.loads(Path(folder, str(member), "summary.json").read_text())
+    return summary_of(Path(folder, str(member)))
 
 
 def statuses(folder="sweep"):
@@ -92,6 +84,20 @@ def test_a_member_is_the_run_that_the_basic_launcher_leaves(command):
         log = (packed / "train.log").read_text()
         assert f"{member}/wandb" in log  # its own lines
         assert not re.search(rf"packed/[^{member}]/wandb", log)  # and not its neighbours'
+
+
+def test_a_job_is_composed_once(sweep, monkeypatch):
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    compose, composed = ConfigLoaderImpl.load_sweep_config, []
+
+    def noted(self, master_config, sweep_overrides):
+        composed.append(tuple(sweep_overrides)[-1])
+        return compose(self, master_config, sweep_overrides)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_sweep_config", noted)
+    assert sweep("seed=0,1,2").code == 0
+    assert composed == ["seed=0", "seed=1", "seed=2"]  # for its validation, its folder and its recipe
 
 
 def test_folders_are_there_before_training(sweep, monkeypatch):

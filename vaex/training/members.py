@@ -67,7 +67,6 @@ def packed(
 class Members(ABC):
     """How the members of a pack run."""
 
-    name: str
     num: int  # members that count; a strategy may run more
     devices: tuple[Any, ...]
 
@@ -128,8 +127,6 @@ class _Copies(dict):
 
 class Loop(Members):
     """The single run's call, once a member, dispatched without waiting, round-robin over the devices."""
-
-    name = "loop"
 
     def __init__(self, num: int, devices: Sequence[Any]):
         self.num, self.devices = num, tuple(devices[:num])
@@ -202,8 +199,6 @@ class Vmap(Members):
         devices: all of them share the work: rows of the mesh hold members, columns parts of the batch.
         size: members that run, where a resumed pack must keep the size that its numbers came from.
     """
-
-    name = "vmap"
 
     def __init__(self, num: int, devices: Sequence[Any], size: int | None = None):
         self.num = num
