@@ -19,6 +19,7 @@ GROUPS = {
     "posterior": "vaex.models.posteriors",
     "prior": "vaex.models.priors",
     "objective": "vaex.objectives",
+    "penalty": "vaex.objectives.penalties",
     "schedule": "vaex.schedules",
     "optimizer": "vaex.optimizers",
     "logger": "vaex.loggers",
@@ -28,9 +29,10 @@ NOT_CHOICES = {
     "vaex.data": {"Data", "Dataset", "Preparation", "Raw", "batch_indices"},
     "vaex.likelihoods": {"Likelihood"},
     "vaex.objectives": {
-        *("Context", "Draws", "Level", "Objective", "State", "Terms"),
-        *("distortion", "exact_rate", "sampled_rate", "weighted_mean"),
+        *("Context", "Drawing", "Draws", "Level", "Objective", "State", "Terms"),
+        *("distortion", "exact_rate", "log_weights", "sampled_rate", "weighted_mean"),
     },
+    "vaex.objectives.penalties": {"Penalty"},
     "vaex.schedules": {"Ramp", "Schedule"},
     "vaex.optimizers": {"Optimizer"},
     "vaex.loggers": {"Log", "Logger", "Progress", "RunInfo"},
@@ -44,15 +46,22 @@ def nodes(group: str, path: Path) -> list[dict]:
     return list(content.values()) if group == "logger" else [content]
 
 
+def slots_of(node: dict) -> list[str]:
+    """The keys that a node's own defaults list fills, such as `/schedule@beta_schedule`."""
+    return [key for choice in node.pop("defaults", []) for key in choice]
+
+
 @pytest.mark.parametrize(("group", "path"), YAMLS, ids=lambda v: getattr(v, "stem", v))
 def test_a_yaml_is_the_constructor_call_of_a_public_part(group, path):
     for node in nodes(group, path):
+        filled = {key.split("@")[1] for key in slots_of(node)}
         module, _, name = node.pop("_target_").rpartition(".")
         assert module == GROUPS[group]
         assert name in importlib.import_module(module).__all__
         takes = inspect.signature(getattr(importlib.import_module(module), name)).parameters
         own = {p for p in takes if p not in ("parent", "name") or "models" not in module}
-        slots = {p for p in own if p.endswith("_schedule")}  # filled by schedule@...
+        slots = {p for p in own if p.endswith("_schedule") or p == "penalty"}  # filled by a choice of another group
+        assert filled == (slots if group == "objective" else set())
         assert set(node) == own - slots, f"{path} lists other settings than {name} takes"
 
 

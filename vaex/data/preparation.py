@@ -50,9 +50,11 @@ class Preparation:
         """Returns the model's x in the data's own units."""
         return x * _float32(self.scale) + _float32(self.shift)
 
-    def log_jacobian(self, event_shape: tuple[int, ...]) -> float:
+    def log_jacobian(self, event_shape: tuple[int, ...]) -> Any:
         """Returns log |d x / d given| in nats, over the event: log p(given) = log p(x) + this."""
         # x = (given - shift) / scale  =>  log |d x / d given| = - sum log scale
+        if isinstance(self.scale, jax.Array):  # inside jit
+            return -jnp.sum(jnp.log(jnp.broadcast_to(self.scale, event_shape)))
         scale = np.broadcast_to(np.asarray(self.scale, np.float64), event_shape)
         return -math.fsum(np.log(scale).ravel())
 

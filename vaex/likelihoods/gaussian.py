@@ -31,6 +31,10 @@ class _Located(Likelihood):
         """Returns the log standard deviation, one number for all dimensions."""
         raise NotImplementedError
 
+    def implied(self, params: Params, beta: Scalar) -> dict[str, Scalar]:
+        """Returns beta itself, whose likelihood has its own scale, and that scale."""
+        return {"effective_beta": beta, "observation_noise": jnp.exp(self.log_scale(params))}
+
     def output_bias(self, stats: Stats) -> Raw:
         """Returns the mean."""
         return jnp.asarray(stats.mean)
@@ -64,6 +68,12 @@ class Gaussian(_Located):
         """Returns log s."""
         del params
         return jnp.log(jnp.asarray(self.scale, jnp.float32))
+
+    def implied(self, params: Params, beta: Scalar) -> dict[str, Scalar]:
+        """Returns beta s^2, the weight at unit noise, and s sqrt(beta), the noise at unit weight."""
+        del params
+        # SSE / (2 s^2) + beta R  ~  SSE / 2 + beta s^2 R  ~  SSE / (2 beta s^2) + R
+        return {"effective_beta": beta * self.scale**2, "observation_noise": self.scale * jnp.sqrt(beta)}
 
     def describe(self) -> str:
         """Returns the scale, and what it makes of the squared error."""
@@ -102,6 +112,7 @@ class OptimalGaussian(_Located):
     """
 
     name: ClassVar[str] = "optimal_gaussian"
+    reads_batch: ClassVar[bool] = True
 
     def init(self, key: PRNGKey, stats: Stats) -> Params:
         """Returns the frozen log-scale, before the first measurement the data's overall standard deviation."""

@@ -14,7 +14,8 @@ from vaex.distributions import Distribution, has_kl, kl_divergence
 from vaex.likelihoods import Likelihood
 from vaex.models.posteriors import DiagonalNormal
 from vaex.models.priors import StandardNormal
-from vaex.objectives import Draws, Level
+from vaex.models._gradients import scaled_copies
+from vaex.objectives import Drawing, Draws, Level
 from vaex.part import part, static
 from vaex.typing import Event, Params, PRNGKey, Scalar, Stats
 
@@ -72,7 +73,8 @@ class VAE:
 
     def posterior_of(self, params: Params, x: Event) -> Distribution:
         """Returns q(z|x) of one example."""
-        features = self._apply(self.encoder, params["encoder"], x, self.posterior.num_features(self.latent_dim))
+        shown = self.likelihood.encoder_view(x)
+        features = self._apply(self.encoder, params["encoder"], shown, self.posterior.num_features(self.latent_dim))
         return self.posterior(features)
 
     def decode(self, params: Params, z: Float[Array, " Z"]) -> Float[Array, "..."]:
@@ -87,6 +89,7 @@ class VAE:
         keys: Key[Array, " K"],
         x: Event,
         weight: Scalar | None = None,
+        drawing: Drawing = Drawing(),  # noqa: B008 - immutable
     ) -> Draws:
         """Returns K draws from q(z|x), one a key, and how well each explains x.
 
@@ -98,16 +101,27 @@ class VAE:
             x: one example.
             weight: in training, the example's weight in the batch (the axis `batch` must exist); None in evaluation,
                 where nothing may depend on the batch.
+            drawing: the gradient estimator, and how many draws to decode at once.
         """
-
-        def one(key: PRNGKey) -> tuple[Array, Array, Array, Array]:
-            z, log_qz = q.sample_and_log_prob(key)
-            return z, log_qz, prior.log_prob(z), self.decode(params, z)
-
-        z, log_qz, log_pz, raw = _over_samples(one, keys)  # [K, Z], [K], [K], [K, ...]
         own = params["likelihood"]
-        own = own if weight is None else self.likelihood.at_batch(own, raw, x, weight)
-        log_px = _over_samples(lambda r: self.likelihood.log_prob(own, r, x), raw)
+        reads_batch = self.likelihood.reads_batch and weight is not None
+
+        def one(key: PRNGKey, own_q: Distribution = q) -> tuple[Array, Array, Array, Array]:
+            z, log_qz = own_q.sample_and_log_prob(key)
+            if drawing.stop_q:
+                log_qz = jax.lax.stop_gradient(q).log_prob(z)
+            raw = self.decode(params, z)
+            return z, log_qz, prior.log_prob(z), raw if reads_batch else self.likelihood.log_prob(own, raw, x)
+
+        qs = ()
+        if drawing.path is not None:
+            # The weights from a first pass, which XLA merges with the second: it costs nothing unless in chunks.
+            _, log_qz, log_pz, log_px = jax.lax.stop_gradient(_over_samples(one, (keys,), drawing.chunk))
+            qs = (scaled_copies(q, drawing.path(log_px + log_pz - log_qz)),)
+        z, log_qz, log_pz, log_px = _over_samples(one, (keys, *qs), drawing.chunk)  # [K, Z], [K], [K], [K]
+        if reads_batch:
+            raw, own = log_px, self.likelihood.at_batch(own, log_px, x, weight)
+            log_px = _over_samples(lambda r: self.likelihood.log_prob(own, r, x), (raw,))
         kl = kl_divergence(q, prior)
         return Draws((Level(z, log_qz, log_pz, q, None if kl is None else kl[None]),), log_px)
 
@@ -118,7 +132,8 @@ class VAE:
 
     def reconstruct(self, params: Params, x: Event) -> Float[Array, "*event"]:
         """Returns E[x | z = E_q z]: the mean reconstruction of one example."""
-        return self.generate(params, self.posterior_of(params, x).mean)
+        raw = self.decode(params, self.posterior_of(params, x).mean)
+        return self.likelihood.mean_given(params["likelihood"], raw, x)
 
     def generate(self, params: Params, z: Float[Array, " Z"]) -> Float[Array, "*event"]:
         """Returns E[x | z]."""
@@ -130,9 +145,13 @@ class VAE:
         return module.apply({"params": params}, x, *args).astype(jnp.float32)  # type: ignore[union-attr]
 
 
-def _over_samples(function: Callable[[Any], Any], samples: Any) -> Any:
-    """Returns the function over the leading axis K."""
-    if len(samples) > 1:
-        return jax.vmap(function)(samples)
-    # With an axis of one sample beside the batch's, XLA transposes every activation for a weight's gradient.
-    return jax.tree.map(lambda a: jnp.expand_dims(a, 0), function(samples[0]))
+def _over_samples(function: Callable[..., Any], samples: tuple[Any, ...], chunk: int | None = None) -> Any:
+    """Returns the function over the leading axis K, of at most `chunk` at once."""
+    num = len(samples[0])
+    if num == 1:
+        # With an axis of one sample beside the batch's, XLA transposes every activation for a weight's gradient.
+        return jax.tree.map(lambda a: jnp.expand_dims(a, 0), function(*jax.tree.map(lambda a: a[0], samples)))
+    if chunk is None or chunk >= num:
+        return jax.vmap(function)(*samples)
+    # Of every chunk but the one at work only z and its densities are kept: memory is bounded whatever K is.
+    return jax.lax.map(jax.checkpoint(lambda s: function(*s)), samples, batch_size=chunk)

@@ -1,5 +1,6 @@
 """The narrow waist: what a model hands to an objective, and what an objective hands back."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
@@ -30,6 +31,15 @@ class Draws(NamedTuple):
     log_px: Float[Array, "*B K"]  # log p(x|z), nats, summed over the event
 
 
+class Drawing(NamedTuple):
+    """How a model is to make the K draws of an example; their values are the same whatever stands here."""
+
+    stop_q: bool = False  # q's parameters get no gradient from log q(z|x) itself, only from z
+    # From log w, [K] nats: what each draw's gradient to q's parameters is multiplied by, [K]; None for 1
+    path: Callable[[Any], Any] | None = None
+    chunk: int | None = None  # draws that are decoded at once, the others' activations recomputed; None: all
+
+
 class Context(NamedTuple):
     """What an objective may know beside the draws."""
 
@@ -39,6 +49,7 @@ class Context(NamedTuple):
     prior: Distribution
     num_train: int
     weights: Float[Array | np.ndarray, " B"]  # 1 for an example, 0 for padding
+    log_jacobian: Number = 0.0  # log p of the data as given = log_px + this
 
 
 @runtime_checkable
@@ -49,8 +60,18 @@ class Objective(Protocol):
     """
 
     @property
-    def num_samples(self) -> int:
-        """K, the draws of z per example."""
+    def num_draws(self) -> int:
+        """The draws of z per example."""
+        ...
+
+    @property
+    def drawing(self) -> Drawing:
+        """How they are made: the gradient estimator."""
+        ...
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether the terms compare the examples of a batch, so that they depend on its size."""
         ...
 
     def check(self, model: Any, num_steps: int) -> None:
@@ -82,6 +103,11 @@ def exact_rate(draws: Draws) -> Float[Array, "*B"] | None:
     if any(kl is None for kl in kls):
         return None
     return sum(jnp.mean(jnp.sum(kl, axis=-1), axis=-1) for kl in kls)  # type: ignore[arg-type, return-value]
+
+
+def log_weights(draws: Draws) -> Float[Array, "*B K"]:
+    """Returns log w = log p(x|z) + log p(z) - log q(z|x) of every draw, in nats."""
+    return draws.log_px + sum(level.log_pz - level.log_qz for level in draws.levels)
 
 
 def distortion(draws: Draws) -> Float[Array, "*B"]:

@@ -57,13 +57,15 @@ def terms_sum(
     prior, key = model.prior_of(params), stream(recipe.seed, "evaluation")
 
     def one(i, x):  # type: ignore[no-untyped-def]
-        keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, i)))(jnp.arange(objective.num_samples))
-        return model.draws(params, prior, model.posterior_of(params, x), keys, x)
+        keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, i)))(jnp.arange(objective.num_draws))
+        return model.draws(params, prior, model.posterior_of(params, x), keys, x, drawing=objective.drawing)
 
     draws = jax.vmap(one)(index, preparation(split[index]))
     own = jax.random.fold_in(stream(recipe.seed, "objective"), step)
-    context = Context(step, recipe.num_steps, own, prior, num_train, weights)
+    log_jacobian = model.likelihood.log_jacobian(preparation.log_jacobian(model.event_shape))
+    context = Context(step, recipe.num_steps, own, prior, num_train, weights, log_jacobian)
     terms = objective(draws, state.objective_state, context)[2]
+    terms |= model.likelihood.implied(params["likelihood"], terms["beta"])
     return jax.tree.map(lambda t: t * jnp.sum(weights), terms)
 
 

@@ -50,7 +50,12 @@ def init_state(recipe: Recipe, stats: Stats) -> TrainState:
 
 
 def train_step(
-    recipe: Recipe, state: TrainState, key: PRNGKey, x: Shaped[Array, "B *event"], num_train: int
+    recipe: Recipe,
+    state: TrainState,
+    key: PRNGKey,
+    x: Shaped[Array, "B *event"],
+    num_train: int,
+    log_jacobian: Number = 0.0,
 ) -> tuple[TrainState, Terms]:
     """Returns the state after one step on a prepared batch, and the step's terms.
 
@@ -60,24 +65,26 @@ def train_step(
         key: of the run's noise; the step's own is folded from it.
         x: the batch.
         num_train: examples in the training split.
+        log_jacobian: log p of the data as given = log p(x) + this.
 
     A step whose loss or gradient norm is not finite leaves the state as it was, and marks it diverged.
     """
     model, objective = recipe.model, recipe.objective
     of_step = jax.random.fold_in(key, state.step)
-    keys = jax.random.split(of_step, (x.shape[0], objective.num_samples))
+    keys = jax.random.split(of_step, (x.shape[0], objective.num_draws))
     weights = jnp.ones(x.shape[0])
 
     def loss_fn(params: Params) -> tuple[Scalar, tuple[Any, Terms]]:
         prior = model.prior_of(params)
 
         def one(keys, x, weight):  # type: ignore[no-untyped-def]
-            return model.draws(params, prior, model.posterior_of(params, x), keys, x, weight)
+            return model.draws(params, prior, model.posterior_of(params, x), keys, x, weight, objective.drawing)
 
         draws = jax.vmap(one, axis_name="batch")(keys, x, weights)
         own = jax.random.fold_in(of_step, 2**31)  # beyond the examples' keys; computed only if the objective uses it
-        context = Context(state.step, recipe.num_steps, own, prior, num_train, weights)
+        context = Context(state.step, recipe.num_steps, own, prior, num_train, weights, log_jacobian)
         loss, objective_state, terms = objective(draws, state.objective_state, context)
+        terms |= model.likelihood.implied(params["likelihood"], terms["beta"])
         return loss, (objective_state, terms)
 
     (loss, (objective_state, terms)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
@@ -128,13 +135,14 @@ def run_steps(
     """
     noise, binarization = stream(recipe.seed, "noise"), stream(data_seed, "binarization")
     flat = train.reshape(len(train), -1)
+    log_jacobian = recipe.model.likelihood.log_jacobian(preparation.log_jacobian(recipe.model.event_shape))
 
     def one(state: TrainState, i: Number, batch: Int[Array, " B"]) -> tuple[TrainState, Terms]:
         # Gathered flat: over H x W x 1 a CPU's loops would run along the axis of length one.
         stored = flat[batch].reshape(len(batch), *train.shape[1:])
         # Dynamic binarization draws from the data's seed: members of a sweep see the same batches.
         x = jnp.asarray(preparation(stored, jax.random.fold_in(binarization, start + i)))
-        return train_step(recipe, state, noise, x, len(train))
+        return train_step(recipe, state, noise, x, len(train), log_jacobian)
 
     def body(i: Array, carry: tuple[TrainState, dict[str, Array]]) -> tuple[TrainState, dict[str, Array]]:
         state, terms = one(carry[0], i, indices[i])

@@ -1,0 +1,36 @@
+"""What a penalty is, and none."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from vaex.objectives.base import Context, Draws, Terms
+from vaex.part import part
+from vaex.typing import Scalar
+
+
+class Penalty(ABC):
+    """A term of the loss that depends on a whole batch, in nats per datum where it has a unit."""
+
+    pairwise: ClassVar[bool] = True  # whether it compares examples, so that it depends on the batch's size
+
+    def check(self, model: Any) -> None:
+        """Raises `VaexError` where the model cannot give what is needed."""
+        del model
+
+    @abstractmethod
+    def __call__(self, draws: Draws, ctx: Context) -> tuple[Scalar, Terms]:
+        """Returns what is added to the loss, and named terms to log."""
+
+
+@part
+class NoPenalty(Penalty):
+    """No penalty: 0."""
+
+    pairwise: ClassVar[bool] = False
+
+    def __call__(self, draws: Draws, ctx: Context) -> tuple[Scalar, Terms]:
+        """Returns 0."""
+        del draws, ctx
+        return jnp.float32(0.0), {}
