@@ -12,6 +12,7 @@ class Distribution(Protocol):
     """A distribution over one z of shape [Z]; log densities are in nats, summed over Z."""
 
     has_log_prob: ClassVar[bool]  # at any point, not only at its own samples (planar flows, IAF: no)
+    factorized: ClassVar[bool]  # over dimensions; then it has `log_prob_each(z)`, [Z], and `variance`, [Z]
 
     @property
     def mean(self) -> Float[Array, " Z"]:

@@ -16,7 +16,7 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 
 def normal_log_density(
-    x: Float[Array | np.ndarray, "*S"],
+    x: Float[Array | np.ndarray, "*#S"],
     loc: Float[Array | np.ndarray, "*#S"],
     log_scale: Float[Array | np.ndarray, "*#S"],
 ) -> Float[Array, "*S"]:
@@ -33,11 +33,17 @@ class Normal:
     log_scale: Float[Array | np.ndarray, "*B Z"]
 
     has_log_prob: ClassVar[bool] = True
+    factorized: ClassVar[bool] = True
 
     @property
     def mean(self) -> Float[Array | np.ndarray, "*B Z"]:
         """The mean of z."""
         return self.loc
+
+    @property
+    def variance(self) -> Float[Array, "*B Z"]:
+        """The variance of every dimension of z."""
+        return jnp.exp(2.0 * self.log_scale)
 
     def sample_and_log_prob(self, key: PRNGKey) -> tuple[Float[Array, " Z"], Scalar]:
         """Returns z = mu + s eps and log q(z), in nats."""
@@ -48,7 +54,11 @@ class Normal:
 
     def log_prob(self, z: Float[Array, " Z"]) -> Scalar:
         """Returns log p(z) in nats, summed over Z."""
-        return jnp.sum(normal_log_density(z, self.loc, self.log_scale), axis=-1)
+        return jnp.sum(self.log_prob_each(z), axis=-1)
+
+    def log_prob_each(self, z: Float[Array, "*#B Z"]) -> Float[Array, "*B Z"]:
+        """Returns log p(z_d) of each dimension by itself, in nats."""
+        return normal_log_density(z, self.loc, self.log_scale)
 
 
 @register_kl(Normal, Normal)
