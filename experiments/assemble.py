@@ -72,6 +72,7 @@ def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] |
     if trainer.monitor == "nll" and not (num_samples and likelihood.is_density):
         raise VaexError("trainer.monitor=nll: there is no NLL to hand back here; use trainer.monitor=elbo")
     data = _loaded(parts["data"], likelihood, {} if datasets is None else datasets)
+    likelihood = likelihood.at_levels(data.levels)
     model = VAE(
         encoder=parts["encoder"],
         decoder=parts["decoder"],

@@ -15,7 +15,7 @@ def test_auto_prepares_the_digits_for_a_likelihood_of_binary_data() -> None:
     data = Digits(validation_fraction=0.1).load(Bernoulli())
     assert data.notes == ("digits: 17 grey levels -> dynamic, for likelihood=bernoulli",)
     assert data.measure == "digits, dynamic binarization, counting measure"
-    assert data.discrete
+    assert data.log_cell == 0.0
     assert data.preparation.dynamic
     assert data.preparation.binary
     assert len(np.unique(data.train)) == 17  # grey, drawn afresh inside the step
@@ -29,7 +29,7 @@ def test_auto_leaves_grey_values_to_the_others() -> None:
     data = Digits().load(Gaussian())
     assert data.notes == ("digits: 17 grey levels -> [0, 1], for likelihood=gaussian",)
     assert data.measure == "digits in [0, 1], Lebesgue measure"
-    assert not data.discrete
+    assert data.log_cell is None
     assert not data.preparation.dynamic
     assert not data.preparation.binary
     assert len(np.unique(data.test)) == 17
@@ -38,14 +38,14 @@ def test_auto_leaves_grey_values_to_the_others() -> None:
 def test_what_is_no_density_has_no_measure() -> None:
     data = Digits().load(Bce())
     assert data.measure is None
-    assert not data.discrete
+    assert data.log_cell is None
     assert len(np.unique(data.train)) == 17
 
 
 def test_binarized_data_under_a_density_on_the_line_say_so() -> None:
     data = Digits(binarize="threshold").load(Gaussian())
     assert data.measure == "digits, threshold binarization, Lebesgue measure"
-    assert not data.discrete  # the log of a density: bits per dimension would mean nothing
+    assert data.log_cell is None  # the log of a density: bits per dimension would mean nothing
 
 
 def test_threshold_cuts_at_one_half() -> None:
@@ -104,7 +104,7 @@ def test_auto_never_touches_the_users_file(tmp_path: Path) -> None:
     assert data.preparation.binary
     assert data.notes == ()
     assert data.measure == "binary.npy, counting measure"
-    assert data.discrete
+    assert data.log_cell == 0.0
     with pytest.raises(VaexError, match=r"bernoulli expects 0 or 1, but grey\.npy, training split holds 0\.5"):
         Array(path=str(tmp_path / "grey.npy"), binarize="auto").load(Bernoulli())
 

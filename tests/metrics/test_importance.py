@@ -86,7 +86,7 @@ def test_effective_sample_size_is_between_one_and_k():
 
 def test_summary_counts_the_jacobian_once():
     estimate = estimates(50, 10)
-    about = {"num_dims": 2, "is_density": True, "discrete": True, "num_samples": 10}
+    about = {"num_dims": 2, "is_density": True, "log_cell": 0.0, "num_samples": 10}
     base = summarise(estimate, log_jacobian=0.0, **about)
     moved = summarise(estimate, log_jacobian=1.25, **about)
     assert base["elbo"] == pytest.approx(-(base["rate"] + base["distortion"]), abs=1e-12)

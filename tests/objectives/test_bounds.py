@@ -254,7 +254,7 @@ def test_a_scale_of_the_whole_batch_is_refused_by_bounds():
 
 def test_path_estimators_are_refused_for_a_posterior_without_a_density():
     class Posterior:
-        class distribution:  # noqa: N801
+        class distribution:
             has_log_prob = False
 
     class Model:

@@ -144,9 +144,9 @@ def test_what_means_nothing_is_refused(make, message):
 
 def test_a_posterior_that_does_not_factorise_has_no_total_correlation():
     class Model:
-        class posterior:  # noqa: N801
-            class distribution:  # noqa: N801
+        class posterior:
+            class distribution:
                 factorized = False
 
-    with pytest.raises(VaexError, match="use penalty@objective.penalty=none"):
+    with pytest.raises(VaexError, match=r"use penalty@objective\.penalty=none"):
         TotalCorrelation().check(Model())

@@ -18,6 +18,7 @@ class Array(Data):
 
     path: str | None = None  # relative to the folder of the command; ~ is expanded
     binarize: str = "none"
+    dequantize: str = "none"  # of whole numbers: x = k + u
 
     @property
     def name(self) -> str:

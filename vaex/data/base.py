@@ -11,14 +11,15 @@ import numpy as np
 
 from vaex import _check
 from vaex._check import VaexError
-from vaex.data.moments import moments, prepared_stats, rescaling
+from vaex.data.moments import moments, prepared_stats, rescaling, spread_over_a_level
 from vaex.data.preparation import Preparation
-from vaex.data.splits import Examples, Splits, binarize, clip_to_training, generator, split
+from vaex.data.splits import Examples, Splits, binarize, clip_to_training, dequantize, generator, split
 from vaex.data.support import check_support
 from vaex.likelihoods import Likelihood
 from vaex.typing import Stats
 
 BINARIZE = ("auto", "none", "threshold", "static", "dynamic")
+DEQUANTIZE = ("auto", "none", "uniform")
 RESCALE = ("none", "minmax", "standardize")
 
 
@@ -46,7 +47,10 @@ class Dataset:
     seed: int  # order of the batches, and noise of dynamic binarization
     measure: str | None  # numbers may be ranked only where it agrees; None where the likelihood is no density
     event_shape: tuple[int, ...]
-    discrete: bool  # log p(x) is the log of a probability, so bits per dimension mean something
+    levels: int | None  # x is k / (levels - 1); None where it is no level
+    # log of the volume that one discrete value fills in each dimension: 0 for a probability, -log levels for a density of
+    # dequantized levels in [0, 1]; None where bits per dimension mean nothing
+    log_cell: float | None
 
     def __repr__(self) -> str:
         sizes = f"{len(self.train)} for training, {len(self.test)} for testing"
@@ -75,6 +79,7 @@ class Data(ABC):
     test_fraction: float = 0.2  # of what has no test split of its own
     validation_fraction: float = 0.0  # of what has no validation split of its own
     binarize: str = "auto"
+    dequantize: str = "auto"  # uniform: x = (k + u) / levels, u ~ U(0, 1)
     rescale: str = "none"  # learned on the training split, undone on output
     flatten: bool = False  # N x H x W x C becomes N x D vectors
     clip: bool = False  # to [0, 1] after rescale=minmax: to the training split's range
@@ -88,6 +93,7 @@ class Data(ABC):
             if not (_check.is_number(value) and 0 <= value < 1):
                 raise VaexError(f"data.{name}: expected a number in [0, 1), got {value!r}; for example data.{name}=0.2")
         _check.one_of("data.binarize", self.binarize, BINARIZE)
+        _check.one_of("data.dequantize", self.dequantize, DEQUANTIZE)
         _check.one_of("data.rescale", self.rescale, RESCALE)
         for name in ("flatten", "clip"):
             if not isinstance(getattr(self, name), bool):
@@ -101,6 +107,12 @@ class Data(ABC):
             raise VaexError(
                 f"data.binarize={self.binarize} leaves nothing for data.rescale={self.rescale} to learn; "
                 "type data.rescale=none or data.binarize=none"
+            )
+
+        if self.dequantize == "uniform" and self.binarize not in ("auto", "none"):
+            raise VaexError(
+                f"data.dequantize=uniform spreads levels out and data.binarize={self.binarize} leaves none; "
+                "type data.binarize=none or data.dequantize=none"
             )
 
     @property
@@ -123,7 +135,8 @@ class Data(ABC):
         if self.flatten:
             raw, event_shape = _flat(raw), (math.prod(event_shape),)
         mode = self._binarization(raw, likelihood)
-        divisor = 1.0 if raw.levels is None else float(raw.levels - 1)
+        dequantized = self._dequantized(raw, likelihood)
+        divisor = self._divisor(raw, likelihood, mode, dequantized)
         splits = split(
             self.name,
             raw.train,
@@ -135,13 +148,20 @@ class Data(ABC):
         )
         if mode != "none":
             splits = self._binarized(splits, mode, divisor)
+        if dequantized:
+            splits = dequantize(self.name, splits, self.split_seed)
         splits, clipped = clip_to_training(splits) if self.clip else (splits, {})
         of_train = moments(splits.train, divisor)
+        if dequantized:
+            of_train = spread_over_a_level(of_train, divisor)
         rescaled = rescaling(of_train, self.rescale)
         dynamic = mode == "dynamic"
         binary = mode != "none" or likelihood.support == "binary"
-        preparation = Preparation(*rescaled, divisor=divisor, dynamic=dynamic, binary=binary)
+        preparation = Preparation(*rescaled, divisor=divisor, dynamic=dynamic, dequantize=dequantized, binary=binary)
+        levels = 2 if mode != "none" else None if dequantized else raw.levels
+        likelihood = likelihood.at_levels(levels)
         check_support(self.name, splits, preparation, self.rescale, likelihood)
+        counting = likelihood.is_density and likelihood.measure == "counting"
         return Dataset(
             name=self.name,
             train=splits.train,
@@ -149,19 +169,34 @@ class Data(ABC):
             test=splits.test,
             preparation=preparation,
             stats=prepared_stats(of_train, rescaled, dynamic=dynamic),
-            notes=self._notes(raw, mode, likelihood, clipped),
+            notes=self._notes(raw, mode, likelihood, clipped, dequantized),
             seed=self.seed,
-            measure=self._measure(raw, mode, likelihood),
+            measure=self._measure(raw, mode, likelihood, dequantized),
             event_shape=event_shape,
-            discrete=likelihood.is_density and likelihood.measure == "counting",
+            levels=levels,
+            log_cell=0.0 if counting else -math.log(divisor) if dequantized and likelihood.is_density else None,
         )
 
     def _binarization(self, raw: Raw, likelihood: Likelihood) -> str:
         if self.binarize != "auto":
             return self.binarize
         # Only sources of known grey levels are prepared unasked, and never against an explicit rescaling.
-        asked_for_nothing = raw.levels is not None and self.rescale == "none"
+        asked_for_nothing = raw.levels is not None and self.rescale == "none" and self.dequantize != "uniform"
         return "dynamic" if asked_for_nothing and likelihood.support == "binary" else "none"
+
+    def _dequantized(self, raw: Raw, likelihood: Likelihood) -> bool:
+        if self.dequantize != "auto":
+            return self.dequantize == "uniform"
+        asked_for_nothing = raw.levels is not None and self.binarize in ("auto", "none")
+        return asked_for_nothing and likelihood.support == "open_unit_interval"
+
+    def _divisor(self, raw: Raw, likelihood: Likelihood, mode: str, dequantized: bool) -> float:
+        if raw.levels is None:
+            return 1.0
+        if dequantized:
+            return float(raw.levels)
+        # A model of counts sees the levels themselves; binarized, their range.
+        return 1.0 if likelihood.support == "counts" and mode == "none" else float(raw.levels - 1)
 
     def _binarized(self, splits: Splits, mode: str, divisor: float) -> Splits:
         def once(stored: Examples, kind: str) -> Examples:
@@ -180,9 +215,13 @@ class Data(ABC):
         validation = None if splits.validation is None else once(splits.validation, "validation")
         return Splits(once(splits.train, "training"), validation, once(splits.test, "test"))
 
-    def _notes(self, raw: Raw, mode: str, likelihood: Likelihood, clipped: dict[str, str]) -> tuple[str, ...]:
+    def _notes(
+        self, raw: Raw, mode: str, likelihood: Likelihood, clipped: dict[str, str], dequantized: bool
+    ) -> tuple[str, ...]:
         what = self.name if raw.levels is None else f"{self.name}: {raw.levels} grey levels"
-        onto = mode if mode != "none" else "[0, 1]" if raw.levels is not None else ""
+        onto = mode if mode != "none" else "uniform dequantization" if dequantized else ""
+        if not onto and raw.levels is not None:
+            onto = f"counts 0 to {raw.levels - 1}" if likelihood.support == "counts" else "[0, 1]"
         notes = list(raw.notes)
         if onto:
             notes.append(f"{what}{' ->' if raw.levels else ':'} {onto}, for likelihood={likelihood.name}")
@@ -193,15 +232,17 @@ class Data(ABC):
             notes.append(f"{self.name}: data.clip=true, {what}")
         return tuple(notes)
 
-    def _measure(self, raw: Raw, mode: str, likelihood: Likelihood) -> str | None:
+    def _measure(self, raw: Raw, mode: str, likelihood: Likelihood, dequantized: bool) -> str | None:
         if not likelihood.is_density:
             return None
-        kind = "Lebesgue" if likelihood.measure == "lebesgue" else likelihood.measure
-        if mode != "none":
-            return f"{self.name}, {mode} binarization, {kind} measure"
+        counting = likelihood.measure == "counting"
+        # Levels k and fractions k / (levels - 1) have the same probabilities, and not the same densities.
+        levels = "" if raw.levels is None else f", {raw.levels} grey levels" if counting else " in [0, 1]"
+        what = f", {mode} binarization" if mode != "none" else ", uniform dequantization" if dequantized else levels
         # Rescaling does not show: the numbers include its Jacobian, so they are of the data as given. Clipping does.
-        what = " in [0, 1]" if raw.levels is not None else ""
-        return f"{self.name}{what}{', clipped to the training range' if self.clip else ''}, {kind} measure"
+        clipped = ", clipped to the training range" if self.clip and mode == "none" else ""
+        kind = "counting" if counting else "Lebesgue"
+        return f"{self.name}{what}{clipped}{likelihood.condition}, {kind} measure"
 
 
 def _flat(raw: Raw) -> Raw:

@@ -20,6 +20,13 @@ class Moments(NamedTuple):
     high: PerValue
 
 
+def spread_over_a_level(moments: Moments, divisor: float) -> Moments:
+    """Returns the moments of (k + u) / divisor, u ~ U(0, 1), from those of k / divisor."""
+    # E u = 1/2, Var u = 1/12, independent of k
+    mean, var, low, high = moments
+    return Moments(mean + 0.5 / divisor, var + 1 / 12 / divisor**2, low, high + 1 / divisor)
+
+
 class Rescaling(NamedTuple):
     """x = (given - shift) / scale, in float32."""
 

@@ -13,7 +13,7 @@ from vaex.typing import ArrayLike, PRNGKey
 
 @part
 class Preparation:
-    """Returns x = (given - shift) / scale with given = stored / divisor, binarized afresh where `dynamic`.
+    """Returns x = (given - shift) / scale with given = stored / divisor, binarized or dequantized afresh where asked.
 
     Works alike on one example, on a batch, and on NumPy or JAX arrays. `shift` and `scale` come from the training
     split: [D] for vectors, [C] for images, 0 and 1 without `data.rescale`.
@@ -21,8 +21,9 @@ class Preparation:
 
     shift: jax.Array | np.ndarray | np.floating | float = 0.0
     scale: jax.Array | np.ndarray | np.floating | float = 1.0
-    divisor: float = static(default=1.0)  # 255 for 8-bit images, 16 for digits, 1 for real numbers
+    divisor: float = static(default=1.0)  # 255 for 8-bit images (256 dequantized), 16 for digits, 1 for real numbers
     dynamic: bool = static(default=False)  # binarize afresh whenever a key is given
+    dequantize: bool = static(default=False)  # add uniform noise of one level afresh whenever a key is given
     binary: bool = static(default=False)  # the model's x is 0 or 1
 
     def __call__(self, stored: ArrayLike, key: PRNGKey | None = None) -> ArrayLike:
@@ -30,8 +31,12 @@ class Preparation:
 
         Args:
             stored: levels or real numbers, as in `Dataset.train`.
-            key: for dynamic binarization, which is the identity on data that are 0 or 1 already; unused without it.
+            key: for dynamic binarization, which is the identity on data that are 0 or 1 already, and for
+                dequantization; unused without them.
         """
+        if self.dequantize and key is not None:
+            # given = (k + u) / levels, u ~ U(0, 1)
+            stored = stored + level_noise(jax.random.bits(key, stored.shape, np.uint16))
         given = self.given(stored)
         if self.dynamic and key is not None:
             # x ~ Bernoulli(given)
@@ -57,6 +62,15 @@ class Preparation:
             return -jnp.sum(jnp.log(jnp.broadcast_to(self.scale, event_shape)))
         scale = np.broadcast_to(np.asarray(self.scale, np.float64), event_shape)
         return -math.fsum(np.log(scale).ravel())
+
+
+def level_noise(bits: ArrayLike) -> Any:
+    """Returns u in (0, 1) from 16 random bits: the midpoints of 2^15 cells.
+
+    So k + u is exact in float32 for k below 256, and (k + u) / levels never rounds to 0 or 1, where a density on the open
+    interval has none.
+    """
+    return ((bits >> 1).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-15)
 
 
 def _float32(value: Any) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from vaex._check import VaexError
+from vaex.data.preparation import level_noise
 
 Examples = Shaped[np.ndarray, "_ *event"]  # the splits differ in length, never in the shape of an example
 
@@ -98,6 +99,36 @@ def binarize(stored: Examples, *, divisor: float, rng: np.random.Generator | Non
         ones = given >= 0.5 if rng is None else rng.random(given.shape, np.float32) < given
         binary[rows] = ones * divisor
     return binary
+
+
+def dequantize(name: str, splits: Splits, split_seed: int) -> Splits:
+    """Returns the splits with uniform noise of one level added to validation and test once, k + u in float32.
+
+    The training split stays as it is: its noise is drawn afresh inside the training step.
+
+    Raises:
+        VaexError: where the values are not whole numbers.
+    """
+
+    def once(stored: Examples | None, kind: str) -> Examples | None:
+        if stored is None:
+            return None
+        rng, noisy = generator(split_seed, f"spread {kind[:6]}"), np.empty(stored.shape, np.float32)
+        for rows in chunks(stored):
+            whole = stored[rows].astype(np.float32)
+            bad = whole[whole != np.round(whole)]
+            if bad.size:
+                raise VaexError(
+                    f"data.dequantize=uniform expects whole numbers, but {name}, {kind} split holds {bad.flat[0]:.6g}; "
+                    "type data.dequantize=none"
+                )
+            noisy[rows] = whole + level_noise(rng.integers(0, 2**16, whole.shape, np.uint16))
+        return stored if kind == "training" else noisy
+
+    train, validation, test = once(splits.train, "training"), *map(once, splits[1:], ("validation", "test"))
+    assert train is not None
+    assert test is not None
+    return Splits(train, validation, test)
 
 
 def clip_to_training(splits: Splits) -> tuple[Splits, dict[str, str]]:

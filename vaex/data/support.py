@@ -19,9 +19,12 @@ def check_support(name: str, splits: Splits, preparation: Preparation, rescale: 
             if preparation.dynamic and kind == "training":
                 likelihood.check_support(np.array([0, 1], np.float32), where)  # all that the draws can be
                 continue
+            # Where noise of one level is added in training: the ends of what the draws can be.
+            ends = (2.0**-16, 1 - 2.0**-16) if preparation.dequantize and kind == "training" else (0.0,)
             for rows in chunks(stored):
                 part = where if rows == slice(0, len(stored)) else f"{where}, rows {rows.start} to {rows.stop - 1}"
-                likelihood.check_support(np.asarray(preparation(stored[rows])), part)
+                for end in ends:
+                    likelihood.check_support(np.asarray(preparation(stored[rows] + np.float32(end))), part)
         except VaexError as error:
             raise VaexError(f"{error}{_hint(rescale, kind)}") from None
 

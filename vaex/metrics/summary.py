@@ -14,9 +14,16 @@ def active_units(z_mean: np.ndarray, threshold: float = 0.01) -> int:
     return int(np.sum(np.var(z_mean, axis=0) > threshold))
 
 
-def bits_per_dim(nll: float, num_dims: int) -> float:
-    """Returns an NLL in nats per example as bits per dimension; the only place where bits exist."""
-    return nll / (num_dims * math.log(2.0))
+def bits_per_dim(nll: float, num_dims: int, log_cell: float = 0.0) -> float:
+    """Returns an NLL in nats per example as bits per dimension; the only place where bits exist.
+
+    Args:
+        nll: in nats per example.
+        num_dims: numbers in one example.
+        log_cell: log of the volume of one discrete value, where `nll` is of a density of dequantized data.
+    """
+    # P(k) = density * volume:  (nll / D - log volume) / log 2
+    return (nll / num_dims - log_cell) / math.log(2.0)
 
 
 def mean_and_se(values: ArrayLike) -> tuple[float, float | None]:
@@ -27,7 +34,13 @@ def mean_and_se(values: ArrayLike) -> tuple[float, float | None]:
 
 
 def summarise(
-    estimate: Estimate, *, num_dims: int, log_jacobian: float, is_density: bool, discrete: bool, num_samples: int
+    estimate: Estimate,
+    *,
+    num_dims: int,
+    log_jacobian: float,
+    is_density: bool,
+    log_cell: float | None,
+    num_samples: int,
 ) -> dict[str, Any]:
     """Returns a run's numbers, in nats per datum of the data as given.
 
@@ -36,15 +49,15 @@ def summarise(
         num_dims: numbers in one example.
         log_jacobian: log |dx/d(given)| of the data's rescaling: log p(given) = log p(x) + log_jacobian.
         is_density: False leaves out what only a likelihood has.
-        discrete: whether the data are discrete, so that bits per dimension mean something.
+        log_cell: log of the volume of one discrete value in each dimension; None where bits mean nothing.
         num_samples: K behind `nll`; 0 leaves it out.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # the last finite parameters of a diverged run may well overflow
-        return _summarise(estimate, num_dims, log_jacobian, is_density, discrete, num_samples)
+        return _summarise(estimate, num_dims, log_jacobian, is_density, log_cell, num_samples)
 
 
 def _summarise(
-    estimate: Estimate, num_dims: int, log_jacobian: float, is_density: bool, discrete: bool, num_samples: int
+    estimate: Estimate, num_dims: int, log_jacobian: float, is_density: bool, log_cell: float | None, num_samples: int
 ) -> dict[str, Any]:
     rate, _ = mean_and_se(estimate.rate)
     distortion, _ = mean_and_se(np.asarray(estimate.distortion, np.float64) - log_jacobian)
@@ -53,7 +66,7 @@ def _summarise(
     if is_density and num_samples:
         nll, nll_se = mean_and_se(np.asarray(estimate.nll, np.float64) - log_jacobian)
         ess = float(np.mean(estimate.ess))
-        bits = bits_per_dim(nll, num_dims) if discrete else None
+        bits = None if log_cell is None else bits_per_dim(nll, num_dims, log_cell)
     return {
         "elbo": elbo,
         "elbo_se": elbo_se,

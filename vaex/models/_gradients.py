@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 
 def scaled_copies(tree: Any, scales: Float[Array, " K"]) -> Any:
-    """Returns K copies of the tree's arrays along a new first axis; the gradient through copy k is times `scales[k]`."""
+    """Returns K copies of the arrays along a new first axis; the gradient through copy k is times `scales[k]`."""
     return jax.tree.map(lambda a: _scaled(jnp.broadcast_to(a, (*scales.shape, *jnp.shape(a))), scales), tree)
 
 

@@ -12,9 +12,9 @@ from vaex import _check
 from vaex._check import VaexError
 from vaex.distributions import Distribution, has_kl, kl_divergence
 from vaex.likelihoods import Likelihood
+from vaex.models._gradients import scaled_copies
 from vaex.models.posteriors import DiagonalNormal
 from vaex.models.priors import StandardNormal
-from vaex.models._gradients import scaled_copies
 from vaex.objectives import Drawing, Draws, Level
 from vaex.part import part, static
 from vaex.typing import Event, Params, PRNGKey, Scalar, Stats
@@ -119,7 +119,7 @@ class VAE:
             _, log_qz, log_pz, log_px = jax.lax.stop_gradient(_over_samples(one, (keys,), drawing.chunk))
             qs = (scaled_copies(q, drawing.path(log_px + log_pz - log_qz)),)
         z, log_qz, log_pz, log_px = _over_samples(one, (keys, *qs), drawing.chunk)  # [K, Z], [K], [K], [K]
-        if reads_batch:
+        if reads_batch and weight is not None:
             raw, own = log_px, self.likelihood.at_batch(own, log_px, x, weight)
             log_px = _over_samples(lambda r: self.likelihood.log_prob(own, r, x), (raw,))
         kl = kl_divergence(q, prior)

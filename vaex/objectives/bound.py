@@ -10,8 +10,8 @@ from vaex._check import VaexError
 from vaex.objectives import estimators
 from vaex.objectives.base import (
     Context,
-    Draws,
     Drawing,
+    Draws,
     State,
     Terms,
     distortion,

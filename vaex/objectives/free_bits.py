@@ -15,7 +15,7 @@ from vaex.typing import Scalar
 
 @part
 class FreeBits(WeightedELBO):
-    """loss = distortion + beta s(t) sum_g max(free, E_x KL_g): the first `free` nats of each group of latents cost nothing.
+    """loss = distortion + beta s(t) sum_g max(free, E_x KL_g): the first `free` nats a group cost nothing.
 
     A group is `group_size` neighbouring latents, one by default; its KL is averaged over the batch before the maximum.
 

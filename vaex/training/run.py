@@ -267,7 +267,7 @@ class _PackRun:
                         num_dims=int(np.prod(pack.data.event_shape)),
                         log_jacobian=pack.log_jacobian,
                         is_density=recipe.model.likelihood.is_density,
-                        discrete=pack.data.discrete,
+                        log_cell=pack.data.log_cell,
                         num_samples=num_samples,
                     ) | {
                         "objective": at_end["objective"] - pack.log_jacobian,

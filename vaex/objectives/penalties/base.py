@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
+from vaex._check import VaexError
 from vaex.objectives.base import Context, Draws, Terms
 from vaex.part import part
 from vaex.typing import Scalar
@@ -16,8 +17,14 @@ class Penalty(ABC):
     pairwise: ClassVar[bool] = True  # whether it compares examples, so that it depends on the batch's size
 
     def check(self, model: Any) -> None:
-        """Raises `VaexError` where the model cannot give what is needed."""
-        del model
+        """Raises `VaexError` where posterior or prior does not factorise over dimensions."""
+        for role in ("posterior", "prior"):
+            one = getattr(model, role)
+            if not one.distribution.factorized:
+                raise VaexError(
+                    f"objective.penalty: {type(self).__name__} looks at every dimension of z by itself, which "
+                    f"{role}={type(one).__name__} cannot; use penalty@objective.penalty=none"
+                )
 
     @abstractmethod
     def __call__(self, draws: Draws, ctx: Context) -> tuple[Scalar, Terms]:
@@ -29,6 +36,9 @@ class NoPenalty(Penalty):
     """No penalty: 0."""
 
     pairwise: ClassVar[bool] = False
+
+    def check(self, model: Any) -> None:
+        """Asks for nothing."""
 
     def __call__(self, draws: Draws, ctx: Context) -> tuple[Scalar, Terms]:
         """Returns 0."""

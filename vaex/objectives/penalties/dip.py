@@ -1,9 +1,11 @@
 """A covariance of the aggregate posterior that is to be the identity."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from vaex import _check
-from vaex.objectives.base import Context, Draws, Terms, weighted_mean
+from vaex.objectives.base import Context, Draws, Terms
 from vaex.objectives.penalties.base import Penalty
 from vaex.part import part, static
 from vaex.typing import Scalar
@@ -29,7 +31,8 @@ class DIP(Penalty):
 
     def __call__(self, draws: Draws, ctx: Context) -> tuple[Scalar, Terms]:
         """Returns the penalty, and its two sums of squares."""
-        q, weights = draws.levels[0].q, jnp.asarray(ctx.weights)
+        q: Any = draws.levels[0].q  # factorized, as `Penalty.check` has seen
+        weights = jnp.asarray(ctx.weights)
         share = (weights / jnp.sum(weights))[:, None]
         # C = E[(mu - E mu)(mu - E mu)^T]: the mean is that over the batch
         centred = q.mean - jnp.sum(share * q.mean, axis=0)

@@ -37,6 +37,9 @@ class MMD(Penalty):
         _check.positive("objective.penalty.bandwidth", self.bandwidth)
         _check.one_of("objective.penalty.kernel", self.kernel, KERNELS)
 
+    def check(self, model: Any) -> None:
+        """Asks for nothing but draws."""
+
     def similarity(self, a: Float[Array, "N Z"], b: Float[Array, "M Z"]) -> Float[Array, "N M"]:
         """Returns k(a_i, b_j)."""
         square = jnp.sum(jnp.square(a[:, None] - b[None, :]), axis=-1)

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vaex import _check
-from vaex._check import VaexError
 from vaex.objectives.base import Context, Draws, Terms, weighted_mean
 from vaex.objectives.decomposition import ESTIMATORS, Decomposition, constants, decompose, mixture_weights
 from vaex.objectives.penalties.base import Penalty
@@ -35,16 +34,6 @@ class TotalCorrelation(Penalty):
     def __post_init__(self) -> None:
         _check.one_of("objective.penalty.estimator", self.estimator, ESTIMATORS)
 
-    def check(self, model: Any) -> None:
-        """Raises `VaexError` where posterior or prior does not factorise over dimensions."""
-        for role in ("posterior", "prior"):
-            part_ = getattr(model, role)
-            if not part_.distribution.factorized:
-                raise VaexError(
-                    f"objective.penalty: total correlation needs the density of every dimension by itself, which "
-                    f"{role}={type(part_).__name__} has not; use penalty@objective.penalty=none"
-                )
-
     def __call__(self, draws: Draws, ctx: Context) -> tuple[Scalar, Terms]:
         """Returns the weighted parts, in nats per datum, and the parts."""
         of_batch = batch_decomposition(draws, ctx, self.estimator)
@@ -58,13 +47,16 @@ class TotalCorrelation(Penalty):
 def batch_decomposition(draws: Draws, ctx: Context, estimator: str) -> Decomposition:
     """Returns the batch's mean parts, in nats, averaged over the K draws."""
     level, prior = draws.levels[0], ctx.prior
+    posteriors: Any = level.q  # factorized, as `Penalty.check` has seen
     log_w = mixture_weights(estimator, ctx.num_train, jnp.asarray(ctx.weights))
 
     def of_draws(z: Float[Array, "B Z"], log_qz: Float[Array, " B"], log_pz: Float[Array, " B"]) -> Decomposition:
-        log_q = jax.vmap(lambda one: level.q.log_prob_each(one))(z)  # [B draws, B posteriors, Z]
+        log_q = jax.vmap(lambda one: posteriors.log_prob_each(one))(z)  # [B draws, B posteriors, Z]
         return decompose(log_q, log_qz, log_pz, log_w)
 
-    own = jnp.sum(jax.vmap(lambda q, z: q.log_prob_each(z))(level.q, level.z), axis=-1)  # unstopped, whatever stl did
+    own = jnp.sum(
+        jax.vmap(lambda q, z: q.log_prob_each(z))(posteriors, level.z), axis=-1
+    )  # unstopped, whatever stl did
     log_pz = jax.vmap(jax.vmap(prior.log_prob))(level.z)
     parts = jax.vmap(of_draws, in_axes=1, out_axes=1)(level.z, own, log_pz)
     return Decomposition(*(weighted_mean(jnp.mean(p, axis=1), ctx.weights) for p in parts))
