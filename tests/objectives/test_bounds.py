@@ -53,7 +53,9 @@ def test_the_average_weight_is_unbiased_for_the_evidence():
     assert abs(mean - np.exp(LOG_PX)) < band
 
 
-@pytest.mark.parametrize("objective", [IWAE(num_samples=1), CIWAE(num_samples=1), MIWAE(1, num_groups=1), Renyi(1)])
+@pytest.mark.parametrize(
+    "objective", [IWAE(num_samples=1), CIWAE(num_samples=1), MIWAE(num_samples=1, num_groups=1), Renyi(num_samples=1)]
+)
 def test_with_one_sample_every_bound_is_the_sampled_elbo(objective):
     keys = keys_of(3, 50, 1)
     base = loss(ELBO(kl="sampled"), Q, keys)

@@ -48,8 +48,8 @@ class Dataset:
     measure: str | None  # numbers may be ranked only where it agrees; None where the likelihood is no density
     event_shape: tuple[int, ...]
     levels: int | None  # x is k / (levels - 1); None where it is no level
-    # log of the volume that one discrete value fills in each dimension: 0 for a probability, -log levels for a density of
-    # dequantized levels in [0, 1]; None where bits per dimension mean nothing
+    # log of the volume that one discrete value fills in each dimension: 0 for a probability, -log levels for a density
+    # of dequantized levels in [0, 1]; None where bits per dimension mean nothing
     log_cell: float | None
 
     def __repr__(self) -> str:

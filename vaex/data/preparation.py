@@ -67,8 +67,8 @@ class Preparation:
 def level_noise(bits: ArrayLike) -> Any:
     """Returns u in (0, 1) from 16 random bits: the midpoints of 2^15 cells.
 
-    So k + u is exact in float32 for k below 256, and (k + u) / levels never rounds to 0 or 1, where a density on the open
-    interval has none.
+    So k + u is exact in float32 for k below 256, and (k + u) / levels never rounds to 0 or 1, where a density on the
+    open interval has none.
     """
     return ((bits >> 1).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-15)
 

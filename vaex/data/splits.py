@@ -113,7 +113,7 @@ def dequantize(name: str, splits: Splits, split_seed: int) -> Splits:
     def once(stored: Examples | None, kind: str) -> Examples | None:
         if stored is None:
             return None
-        rng, noisy = generator(split_seed, f"spread {kind[:6]}"), np.empty(stored.shape, np.float32)
+        rng, noisy = generator(split_seed, f"u {kind[:6]}"), np.empty(stored.shape, np.float32)
         for rows in chunks(stored):
             whole = stored[rows].astype(np.float32)
             bad = whole[whole != np.round(whole)]

@@ -11,7 +11,6 @@ from jaxtyping import Array, Float
 from vaex._check import VaexError
 from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
 
-
 Domain = tuple[str, Callable[[np.ndarray], Any], str]  # what is expected, which values are none, what to do
 
 
@@ -129,6 +128,14 @@ class Likelihood(ABC):
                 f"likelihood={self.name} expects {expected}, but {where} holds {bad.flat[0]:.6g} "
                 f"({bad.size} of {np.size(x)} values do not fit); {fix}"
             )
+
+
+_FLOOR = 1e-3  # of a standard deviation that starts a learned scale: constant data have none
+
+
+def log_spread(stats: Stats) -> Scalar:
+    """Returns the log of the data's overall standard deviation, where learned scales start."""
+    return jnp.log(jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(stats.std))), _FLOOR))
 
 
 def flat(x: Event | Raw) -> Float[Array, " D"]:

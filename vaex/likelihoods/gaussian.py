@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 
 from vaex import _check
 from vaex.distributions import normal_log_density
-from vaex.likelihoods.base import Likelihood, flat
+from vaex.likelihoods.base import Likelihood, flat, log_spread
 from vaex.numerics import soft_clip
 from vaex.part import part
 from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
 
-_FLOOR = 1e-3  # of a standard deviation that starts a learned scale: constant data have none
+_FLOOR = 1e-4  # of a scale that is measured: a perfect reconstruction has none
 
 
 def _noisy(key: PRNGKey, loc: Raw, log_scale: Float[Array, "..."]) -> Float[Array, "*event"]:
@@ -96,7 +96,7 @@ class SharedGaussian(_Located):
     def init(self, key: PRNGKey, stats: Stats) -> Params:
         """Returns the log-scale, starting at the data's overall standard deviation."""
         del key
-        return {"log_scale": jnp.log(jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(stats.std))), _FLOOR))}
+        return {"log_scale": log_spread(stats)}
 
     def log_scale(self, params: Params) -> Scalar:
         """Returns the bounded log-scale."""
@@ -130,7 +130,7 @@ class OptimalGaussian(_Located):
     def with_statistic(self, params: Params, total: Any) -> Params:
         """Returns log s = 1/2 log(SSE / n)."""
         sse, count = total
-        return {**params, "log_scale": 0.5 * jnp.log(jnp.maximum(sse / count, _FLOOR**2 * 1e-2))}
+        return {**params, "log_scale": 0.5 * jnp.log(jnp.maximum(sse / count, _FLOOR**2))}
 
     def at_batch(self, params: Params, raw: Raw, x: Event, weight: Scalar) -> Params:
         """Returns the batch's scale, gradient stopped: then d(-log p) is the gradient of (D/2) log MSE, exactly."""
@@ -154,8 +154,7 @@ class DiagonalGaussian(Likelihood):
 
     def output_bias(self, stats: Stats) -> Raw:
         """Returns the data's mean, and its overall standard deviation."""
-        log_std = jnp.log(jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(stats.std))), _FLOOR))
-        return jnp.stack([jnp.asarray(stats.mean), jnp.full_like(stats.mean, log_std)], axis=-1)
+        return jnp.stack([jnp.asarray(stats.mean), jnp.full_like(stats.mean, log_spread(stats))], axis=-1)
 
     def log_prob(self, params: Params, raw: Raw, x: Event) -> Scalar:
         """Returns sum log N(x; mu, s^2), in nats."""

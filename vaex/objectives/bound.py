@@ -1,6 +1,7 @@
 """What all multi-sample bounds share: a function of the K log-weights of each example, and its gradient estimators."""
 
 from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY
 from typing import Any
 
 import jax
@@ -39,6 +40,7 @@ class Bound(ABC):
     - `stl`: the score term left out (Roeder et al. 2017, Eq. 8), which is right for one draw, and biased for more.
     """
 
+    _: KW_ONLY
     num_samples: int = static(default=5)  # K, the draws inside one log-mean-exp
     estimator: str = static(default="reparameterized")  # or "dreg"; "stl" at K = 1
     chunk: int | None = static(default=None)  # draws decoded at once, to bound memory

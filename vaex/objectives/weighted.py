@@ -1,6 +1,7 @@
 """What all weighted ELBOs share: two terms in nats, a weight between them, and a penalty on the batch."""
 
 from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY
 from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float
@@ -38,6 +39,7 @@ class Weighed(NamedTuple):
 class WeightedELBO(ABC):
     """A weighted sum of distortion and rate, plus a penalty; subclasses say how they are weighed."""
 
+    _: KW_ONLY
     penalty: Penalty = NoPenalty()
     num_samples: int = static(default=1)  # K draws of z per example, averaged
     kl: str = static(default="analytic")  # or "sampled": log q(z|x) - log p(z) at the draws

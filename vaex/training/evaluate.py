@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from vaex.data import Preparation
-from vaex.metrics import Estimate, importance_estimate
+from vaex.metrics import Estimate, decomposition_of, importance_estimate
 from vaex.objectives import Context, Terms
+from vaex.objectives.decomposition import Decomposition
 from vaex.training.members import packed
 from vaex.training.recipe import Recipe
 from vaex.training.step import TrainState
@@ -24,6 +25,8 @@ from vaex.typing import Number
 BATCH = 500  # examples a device call, of cheap passes
 DRAWS = 2500  # decoded at once, in importance-weighted estimates: what fits into a CPU's cache, whatever K is
 CHUNK = 50  # of them, draws of one example
+MIXTURE_DRAWS = 1000  # of a split, each scored under all of its posteriors
+MIXTURE_VALUES = 2**23  # log densities at once
 
 Index = Int[np.ndarray | Array, " B"]
 Weights = Float[np.ndarray | Array, " B"]  # 1 for an example, 0 for padding
@@ -90,6 +93,24 @@ def estimate_batch(
         return estimate, jnp.mean(jnp.square(error))
 
     return jax.vmap(one)(index, preparation(split[index]))
+
+
+@packed(each=("recipe", "state"), static=("num_draws", "block"))
+def decompose_split(
+    recipe: Recipe,
+    state: TrainState,
+    preparation: Preparation,
+    split: Shaped[Array, "N *event"],
+    num_draws: int,
+    block: int,
+) -> Decomposition:
+    """Returns the three parts of the rate, in nats, of one draw of each of the split's first examples."""
+    model, params = recipe.model, state.eval_params
+    num = len(split)
+    q = jax.lax.map(lambda x: model.posterior_of(params, preparation(x)), split, batch_size=min(BATCH, num))
+    key = stream(recipe.seed, "decomposition")
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(num_draws))
+    return decomposition_of(q, model.prior_of(params), keys, num, block)
 
 
 @packed(each=("recipe", "state"))

@@ -12,6 +12,7 @@ import numpy as np
 from vaex._check import VaexError
 from vaex.data import Dataset
 from vaex.loggers import Jsonl, Log, RunInfo
+from vaex.metrics import summarise_decomposition
 from vaex.part import canonical, to_dict
 from vaex.training import checkpoint, figures
 from vaex.training.files import write_json
@@ -62,6 +63,7 @@ class Member:
         numbers = (
             *("elbo", "elbo_se", "rate", "distortion", "objective", "nll", "nll_se", "nll_num_samples", "ess"),
             *("mse", "bits_per_dim", "active_units"),
+            *(*summarise_decomposition(None, 0), "effective_beta", "observation_noise"),
         )
         return {
             "status": None,

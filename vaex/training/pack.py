@@ -11,6 +11,7 @@ import numpy as np
 from vaex._check import VaexError
 from vaex.data import Dataset, batch_indices
 from vaex.metrics import Estimate
+from vaex.objectives.decomposition import Decomposition
 from vaex.part import canonical
 from vaex.training import evaluate
 from vaex.training.members import Each, Members, side_by_side
@@ -96,13 +97,15 @@ class Pack:
         def compile_all() -> None:
             states = self.members.shapes(self._one_state)
             for name, split in self.splits.items():
-                num = len(self._rows[name])
-                index, weights = next(evaluate.batches(num, self._at_once(evaluate.BATCH, num)))
+                index, weights = next(self._term_batches(name))
                 about = (self.recipes, states, self.preparation, np.int32(0), split, index, weights)
                 self.members.compiled(evaluate.terms_sum, *about, num_train=len(self.data.train))
                 index, _ = next(self._estimate_batches(name, num_samples))
                 about = (self.recipes, states, self.preparation, split, index)
                 self.members.compiled(evaluate.estimate_batch, *about, num_samples=num_samples)
+                if self._factorized:
+                    about = self._split_arguments(states, name)
+                    self.members.compiled(evaluate.decompose_split, *about, **self._mixture(name))
 
         self._compiling = threading.Thread(target=compile_all, name="vaex-evaluation")
         self._compiling.start()
@@ -111,6 +114,12 @@ class Pack:
         if self._compiling is not None:
             self._compiling.join()
             self._compiling = None
+
+    def _term_batches(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        num = len(self._rows[name])
+        # What compares the examples of a batch depends on its size: then that of training, whatever the pack.
+        pairwise = self.recipe.objective.pairwise
+        return evaluate.batches(num, self.recipe.batch_size if pairwise else self._at_once(evaluate.BATCH, num))
 
     def _estimate_batches(self, name: str, num_samples: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         num = len(self._rows[name])
@@ -126,7 +135,7 @@ class Pack:
         self._evaluation_ready()
         num, num_train = len(self._rows[name]), len(self.data.train)
         parts = []
-        for index, weights in evaluate.batches(num, self._at_once(evaluate.BATCH, num)):
+        for index, weights in self._term_batches(name):
             about = (self.recipes, states, self.preparation, np.int32(step), self.splits[name], index, weights)
             parts.append(self.members(evaluate.terms_sum, *about, num_train=num_train))
         of_batches = zip(*map(self.members.gather, parts), strict=True)
@@ -160,6 +169,28 @@ class Pack:
         parts.append(self._gathered(pending))
         on_batch(num)
         return [jax.tree.map(lambda *a: np.concatenate(a)[:num], *of_member) for of_member in zip(*parts, strict=True)]
+
+    def decompositions(self, states: Each, name: str) -> list[Decomposition] | None:
+        """Returns every member's parts of the rate on a split, a draw an entry; None where no dimension has its own."""
+        if not self._factorized:
+            return None
+        self._evaluation_ready()
+        parts = self.members(evaluate.decompose_split, *self._split_arguments(states, name), **self._mixture(name))
+        return self.members.gather(parts)
+
+    @property
+    def _factorized(self) -> bool:
+        model = self.recipe.model
+        return model.posterior.distribution.factorized and model.prior.distribution.factorized
+
+    def _mixture(self, name: str) -> dict[str, int]:
+        """How many draws to take, and how many of them to score at once: under every posterior of the split."""
+        num = len(self._rows[name])
+        size = num * self.recipe.model.latent_dim * self.members.at_once
+        return {"num_draws": min(num, evaluate.MIXTURE_DRAWS), "block": max(1, evaluate.MIXTURE_VALUES // size)}
+
+    def _split_arguments(self, states: Each, name: str) -> tuple[Any, ...]:
+        return self.recipes, states, self.preparation, self.splits[name]
 
     def _gathered(self, results: tuple[Each, Each]) -> Iterator[Any]:
         return zip(*map(self.members.gather, results), strict=True)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from vaex.loggers import Progress
-from vaex.metrics import summarise
+from vaex.metrics import summarise, summarise_decomposition
 from vaex.training import checkpoint
 from vaex.training.evaluate import Stopped
 from vaex.training.job import Job, alone, ended
@@ -259,9 +259,10 @@ class _PackRun:
                 size = len(getattr(pack.data, name))
                 with Progress(size, f"evaluation, {self._draws} draws each,", unit="example") as progress:
                     found = pack.estimates(fitted.states, name, self._draws, lambda: bool(self.stop), progress.update)
+                parts = pack.decompositions(fitted.states, name) or [None] * pack.num
                 # The target objective: with the weights that the schedules end at.
                 terms = pack.terms(fitted.states, name, recipe.num_steps)
-                for numbers, (estimate, mse), at_end in zip(of_members, found, terms, strict=True):
+                for numbers, (estimate, mse), at_end, own in zip(of_members, found, terms, parts, strict=True):
                     numbers[name] = summarise(
                         estimate,
                         num_dims=int(np.prod(pack.data.event_shape)),
@@ -272,6 +273,9 @@ class _PackRun:
                     ) | {
                         "objective": at_end["objective"] - pack.log_jacobian,
                         "beta": at_end.get("beta"),
+                        "effective_beta": at_end.get("effective_beta"),
+                        "observation_noise": at_end.get("observation_noise"),
+                        **summarise_decomposition(own, size),
                         "mse": float(np.mean(mse, dtype=np.float64)),
                     }
         return of_members

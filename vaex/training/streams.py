@@ -6,7 +6,7 @@ from vaex.typing import Number, PRNGKey
 
 _STREAMS = (
     *("init", "noise", "evaluation", "objective", "calibration", "figures", "binarization"),
-    *("sample", "log_prob"),
+    *("sample", "log_prob", "decomposition"),
 )
 
 
