@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     ("vaex._check", "vaex.typing", "vaex.part", "vaex.numerics", "vaex.distributions", "vaex.schedules"),
     ("vaex.likelihoods",),
-    ("vaex.objectives", "vaex.optimizers"),
+    ("vaex.objectives", "vaex.optimizers", "vaex.conventions"),
     ("vaex.models", "vaex.metrics", "vaex.data"),
     ("vaex.training", "vaex.loggers"),
     ("vaex.loaded", "vaex.sweep"),

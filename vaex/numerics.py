@@ -31,7 +31,7 @@ def stirling_error(a: Float[Array, "*S"]) -> Float[Array, "*S"]:
     """Returns log Gamma(a) - ((a - 1/2) log a - a + 1/2 log 2 pi) for a > 0, what Stirling's formula leaves out.
 
     References:
-        Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000, Section 2.
+        Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000.
     """
     # 1/(12 a) - 1/(360 a^3) + 1/(1260 a^5) - 1/(1680 a^7): the next term is 1e-11 at 8
     large = jnp.maximum(a, 8.0)

@@ -48,6 +48,9 @@ class Bce(Likelihood):
 
     -x log sigmoid(l) - (1 - x) log(1 - sigmoid(l)) is not normalised over [0, 1] (Loaiza-Ganem and Cunningham 2019),
     and its minimum is the entropy of x rather than 0: nothing made of it is a density, or may be ranked against one.
+
+    References:
+        Loaiza-Ganem and Cunningham, "The Continuous Bernoulli", 2019.
     """
 
     name: ClassVar[str] = "bce"

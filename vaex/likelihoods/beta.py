@@ -22,7 +22,7 @@ class Beta(Likelihood):
     The decoder emits the mean's logit and log c, both bounded smoothly.
 
     References:
-        Ferrari and Cribari-Neto, "Beta Regression for Modelling Rates and Proportions", 2004, Eq. 4.
+        Ferrari and Cribari-Neto, "Beta Regression for Modelling Rates and Proportions", 2004.
     """
 
     name: ClassVar[str] = "beta"

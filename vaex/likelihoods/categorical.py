@@ -17,7 +17,7 @@ class Categorical(Levels):
     """P(k) = softmax(l)_k, with L logits a value: any distribution of levels, and no order among them.
 
     References:
-        van den Oord, Kalchbrenner and Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016, Section 3.3.
+        van den Oord, Kalchbrenner and Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016.
     """
 
     name: ClassVar[str] = "categorical"

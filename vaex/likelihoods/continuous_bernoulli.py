@@ -19,7 +19,7 @@ class ContinuousBernoulli(Likelihood):
     """p(x) = C(s) s^x (1 - s)^(1 - x) on [0, 1] with s = sigmoid(l) and C(s) = l / tanh(l / 2).
 
     References:
-        Loaiza-Ganem and Cunningham, "The Continuous Bernoulli", 2019, Eq. 5 to 8.
+        Loaiza-Ganem and Cunningham, "The Continuous Bernoulli", 2019.
     """
 
     name: ClassVar[str] = "continuous_bernoulli"

@@ -20,7 +20,7 @@ class DiscretizedLogistic(Levels):
     So the masses sum to one. The decoder emits m, on the scale of u in [-1, 1], and a raw log s, bounded smoothly.
 
     References:
-        Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", 2016, Appendix C.
+        Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", 2016.
         Salimans et al., "PixelCNN++", 2017, Eq. 2 (open end bins).
     """
 

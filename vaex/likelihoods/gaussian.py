@@ -142,7 +142,13 @@ class OptimalGaussian(_Located):
 
 @part
 class DiagonalGaussian(Likelihood):
-    """A learned mean and scale per dimension, both from the decoder; the log-scale is bounded smoothly."""
+    """-log p = sum (x - m)^2 / (2 s^2) + log s + 1/2 log 2 pi, a mean and a scale per dimension from the decoder.
+
+    The log-scale is bounded smoothly.
+
+    References:
+        Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, Appendix C.2.
+    """
 
     name: ClassVar[str] = "diagonal_gaussian"
     support: ClassVar[str] = "real"

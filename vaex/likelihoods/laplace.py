@@ -18,7 +18,7 @@ class Laplace(Likelihood):
     """-log p(x) = sum |x - m| / b + D log 2b, with the scale b fixed, or learned where it is null.
 
     References:
-        Kotz, Kozubowski and Podgorski, "The Laplace Distribution and Generalizations", 2001, Eq. 2.1.1.
+        Kotz, Kozubowski and Podgorski, "The Laplace Distribution and Generalizations", 2001.
     """
 
     scale: float | None = 1.0  # b; None: one learned number

@@ -19,7 +19,7 @@ class Poisson(Counts):
     """log p(x) = x log mu - mu - log x!, the mean mu from the decoder's logarithm.
 
     References:
-        Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000, Section 3 (the form computed here).
+        Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000 (the form computed here).
     """
 
     name: ClassVar[str] = "poisson"

@@ -26,7 +26,7 @@ class StudentT(Likelihood):
     1.01 + softplus(raw): with v <= 1 there would be no mean.
 
     References:
-        Lange, Little and Taylor, "Robust Statistical Modeling Using the t Distribution", 1989, Eq. 1.
+        Lange, Little and Taylor, "Robust Statistical Modeling Using the t Distribution", 1989.
     """
 
     scale: float | None = None  # s

@@ -35,9 +35,9 @@ class Bound(ABC):
 
     - `reparameterized`: the plain derivative, g_k times that of log w_k, its score term included.
     - `dreg`: the score term has the expectation of a path derivative, so that only paths through z remain, each with
-      g_k - d^2 bound / d log w_k^2 (Tucker et al. 2019, Eq. 8, for the IWAE bound). Every other parameter's gradient
+      g_k - d^2 bound / d log w_k^2 (Tucker et al. 2019, for the IWAE bound). Every other parameter's gradient
       stays the plain one, draw by draw.
-    - `stl`: the score term left out (Roeder et al. 2017, Eq. 8), which is right for one draw, and biased for more.
+    - `stl`: the score term left out (Roeder et al. 2017), which is right for one draw, and biased for more.
     """
 
     _: KW_ONLY

@@ -15,7 +15,7 @@ class Capacity(WeightedELBO):
     """loss = distortion + gamma |rate - C s(t)|: the rate follows a capacity that rises to C nats.
 
     References:
-        Burgess et al., "Understanding Disentangling in beta-VAE", 2018, Eq. 8.
+        Burgess et al., "Understanding Disentangling in beta-VAE", 2018.
     """
 
     gamma: float = 100.0

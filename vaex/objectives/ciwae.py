@@ -16,7 +16,7 @@ class CIWAE(Bound):
     """L = m ELBO + (1 - m) IWAE, m in [0, 1]: the combination IWAE, whose paper calls m beta.
 
     References:
-        Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Eq. 10.
+        Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Section 5.
     """
 
     mix: float = 0.5  # the part of the ELBO

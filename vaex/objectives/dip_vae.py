@@ -17,6 +17,6 @@ def dip_vae(
         num_samples: K draws of z per example, averaged.
 
     References:
-        Kumar, Sattigeri and Balakrishnan, "Variational Inference of Disentangled Latent Concepts", 2018, Eq. 6 and 7.
+        Kumar, Sattigeri and Balakrishnan, "Variational Inference of Disentangled Latent Concepts", 2018.
     """
     return ELBO(penalty=DIP(off_diagonal, diagonal, kind), beta=beta, num_samples=num_samples)

@@ -18,7 +18,7 @@ class ELBO(WeightedELBO):
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, Eq. 10 (`kl=analytic`) and Eq. 6 (`kl=sampled`).
         Higgins et al., "beta-VAE", 2017, Eq. 4.
-        Roeder, Wu and Duvenaud, "Sticking the Landing", 2017, Eq. 8 (`estimator=stl`).
+        Roeder, Wu and Duvenaud, "Sticking the Landing", 2017 (`estimator=stl`).
     """
 
     beta: float = 1.0

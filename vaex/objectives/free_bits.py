@@ -20,7 +20,7 @@ class FreeBits(WeightedELBO):
     A group is `group_size` neighbouring latents, one by default; its KL is averaged over the batch before the maximum.
 
     References:
-        Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", 2016, Eq. 15 and 16.
+        Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", 2016, Appendix C.
     """
 
     free: float = 0.1  # nats a group

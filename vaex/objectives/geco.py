@@ -31,7 +31,7 @@ class GECO(WeightedELBO):
     the data as given, as `distortion` is in the files.
 
     References:
-        Rezende and Viola, "Taming VAEs", 2018, Eq. 5 and Algorithm 1.
+        Rezende and Viola, "Taming VAEs", 2018, Algorithm 1.
     """
 
     target: float | None = None  # nats per datum

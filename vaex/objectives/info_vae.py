@@ -22,7 +22,7 @@ def info_vae(
         VaexError: where a weight is negative: alpha > 1, or alpha + lambda < 1.
 
     References:
-        Zhao, Song and Ermon, "InfoVAE: Balancing Learning and Inference in Variational Autoencoders", 2019, Eq. 6.
+        Zhao, Song and Ermon, "InfoVAE: Balancing Learning and Inference in Variational Autoencoders", 2019.
     """
     for name, value in (("alpha", alpha), ("lambda_", lambda_)):
         if not _check.is_number(value):

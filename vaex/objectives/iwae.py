@@ -17,8 +17,8 @@ class IWAE(Bound):
 
     References:
         Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
-        Tucker, Lawson, Gu and Maddison, "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2019,
-        Eq. 8 (`estimator=dreg`).
+        Tucker, Lawson, Gu and Maddison, "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives", 2019
+        (`estimator=dreg`).
     """
 
     def value(self, log_w: Float[Array, " K"]) -> Scalar:

@@ -16,7 +16,7 @@ class MIWAE(Bound):
     """L = 1/M sum_m log 1/K sum_k w_mk, of M x K draws: a bound as loose as IWAE's with K, with less noisy gradients.
 
     References:
-        Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Eq. 9.
+        Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Section 5.
     """
 
     num_groups: int = static(default=5)  # M, of num_samples draws each

@@ -28,7 +28,7 @@ class PIControl(WeightedELBO):
     errors are not stored up, where the plain sum would go on and overshoot by as much as it had stored.
 
     References:
-        Shao et al., "ControlVAE: Controllable Variational Autoencoder", 2020, Eq. 8 to 10.
+        Shao et al., "ControlVAE: Controllable Variational Autoencoder", 2020.
     """
 
     target: float | None = None  # nats per datum

@@ -24,7 +24,7 @@ class PIWAE(Bound):
     the ratio of the two bounds' derivatives (where a whole group weighs e^-80 of the others, by e^80).
 
     References:
-        Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Section 5 (Eq. 11).
+        Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Section 5.
     """
 
     num_groups: int = static(default=5)  # M, of num_samples draws each

@@ -17,7 +17,7 @@ class Renyi(Bound):
     With alpha below 0 the exact quantity is an upper bound of log p(x); the K-sample estimate approaches it from below.
 
     References:
-        Li and Turner, "Renyi Divergence Variational Inference", 2016, Eq. 13.
+        Li and Turner, "Renyi Divergence Variational Inference", 2016.
     """
 
     alpha: float = 0.5

@@ -18,7 +18,7 @@ class TargetRate(WeightedELBO):
     multiplier, minus the slope of the rate-distortion curve there.
 
     References:
-        Alemi et al., "Fixing a Broken ELBO", 2018, Section 3 (the constrained problem and its multiplier).
+        Alemi et al., "Fixing a Broken ELBO", 2018 (the constrained problem and its multiplier).
     """
 
     target: float | None = None  # nats per datum

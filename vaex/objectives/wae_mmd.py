@@ -17,6 +17,6 @@ def wae_mmd(weight: float = 10.0, kernel: str = "imq", bandwidth: float = 1.0, n
         num_samples: K draws of z per example, averaged.
 
     References:
-        Tolstikhin, Bousquet, Gelly and Schoelkopf, "Wasserstein Auto-Encoders", 2018, Eq. 4 and Algorithm 2.
+        Tolstikhin, Bousquet, Gelly and Schoelkopf, "Wasserstein Auto-Encoders", 2018, Algorithm 2.
     """
     return ELBO(penalty=MMD(weight, bandwidth, kernel), beta=0.0, num_samples=num_samples)

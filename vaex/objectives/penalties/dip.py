@@ -16,8 +16,10 @@ class DIP(Penalty):
     """a sum_{i != j} C_ij^2 + b sum_i (C_ii - 1)^2, with C the batch's covariance (divided by B).
 
     `kind=i`: C = Cov[E_q z], of the posterior means. `kind=ii`: C = Cov[z] = Cov[E_q z] + E[Var_q z], of z itself.
-    Unitless. References:
-        Kumar, Sattigeri and Balakrishnan, "Variational Inference of Disentangled Latent Concepts", 2018, Eq. 6 and 7.
+    Unitless.
+
+    References:
+        Kumar, Sattigeri and Balakrishnan, "Variational Inference of Disentangled Latent Concepts", 2018.
     """
 
     off_diagonal: float = 10.0  # a
