@@ -26,13 +26,13 @@ _SHARED = ("test_contract.py", "test_every_part.py")  # hold all parts to what i
 _INTRO = """# Parts
 
 Every part, its formula, its config name and the test that holds it, from the docstrings (`python -m experiments.parts`
-writes this page, and the suite compares them). Numbers are nats per datum. What all parts of a folder promise is held by
-the folder's contract test and by `tests/training/test_every_part.py`, where each trains alone and beside a neighbour of
-other numbers.
+writes this page, and the suite compares them). Numbers are nats per datum. What all parts of a folder promise is held
+by the folder's contract test and by `tests/training/test_every_part.py`, where each trains alone and beside a neighbour
+of other numbers.
 
 Gradient estimators are a setting of the objective, `objective.estimator`: `reparameterized`; `stl` (no gradient inside
-log q(z|x); one draw, or an ELBO with `objective.kl=sampled`); `dreg` (bounds of several draws). `objective.chunk` bounds
-their memory.
+log q(z|x); one draw, or an ELBO with `objective.kl=sampled`); `dreg` (bounds of several draws). `objective.chunk`
+bounds their memory.
 """
 
 

@@ -136,7 +136,9 @@ class Data(ABC):
             raw, event_shape = _flat(raw), (math.prod(event_shape),)
         mode = self._binarization(raw, likelihood)
         dequantized = self._dequantized(raw, likelihood)
-        divisor = self._divisor(raw, likelihood, mode, dequantized)
+        divisor = 1.0 if raw.levels is None else float(raw.levels if dequantized else raw.levels - 1)
+        # A model of counts sees the levels themselves, and the user the grey values that they are given as.
+        counts = likelihood.support == "counts" and raw.levels is not None and (mode, self.rescale) == ("none", "none")
         splits = split(
             self.name,
             raw.train,
@@ -151,13 +153,15 @@ class Data(ABC):
         if dequantized:
             splits = dequantize(self.name, splits, self.split_seed)
         splits, clipped = clip_to_training(splits) if self.clip else (splits, {})
-        of_train = moments(splits.train, divisor)
+        of_train = moments(splits.train, 1.0 if counts else divisor)
         if dequantized:
             of_train = spread_over_a_level(of_train, divisor)
         rescaled = rescaling(of_train, self.rescale)
         dynamic = mode == "dynamic"
         binary = mode != "none" or likelihood.support == "binary"
-        preparation = Preparation(*rescaled, divisor=divisor, dynamic=dynamic, dequantize=dequantized, binary=binary)
+        preparation = Preparation(
+            *rescaled, divisor=divisor, dynamic=dynamic, dequantize=dequantized, binary=binary, counts=counts
+        )
         levels = 2 if mode != "none" else None if dequantized else raw.levels
         likelihood = likelihood.at_levels(levels)
         check_support(self.name, splits, preparation, self.rescale, likelihood)
@@ -189,14 +193,6 @@ class Data(ABC):
             return self.dequantize == "uniform"
         asked_for_nothing = raw.levels is not None and self.binarize in ("auto", "none")
         return asked_for_nothing and likelihood.support == "open_unit_interval"
-
-    def _divisor(self, raw: Raw, likelihood: Likelihood, mode: str, dequantized: bool) -> float:
-        if raw.levels is None:
-            return 1.0
-        if dequantized:
-            return float(raw.levels)
-        # A model of counts sees the levels themselves; binarized, their range.
-        return 1.0 if likelihood.support == "counts" and mode == "none" else float(raw.levels - 1)
 
     def _binarized(self, splits: Splits, mode: str, divisor: float) -> Splits:
         def once(stored: Examples, kind: str) -> Examples:

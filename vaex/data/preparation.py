@@ -25,6 +25,7 @@ class Preparation:
     dynamic: bool = static(default=False)  # binarize afresh whenever a key is given
     dequantize: bool = static(default=False)  # add uniform noise of one level afresh whenever a key is given
     binary: bool = static(default=False)  # the model's x is 0 or 1
+    counts: bool = static(default=False)  # the model's x is the level itself, though given in [0, 1]
 
     def __call__(self, stored: ArrayLike, key: PRNGKey | None = None) -> ArrayLike:
         """Returns x in float32, [*event] or [B, *event] as `stored` is.
@@ -37,6 +38,8 @@ class Preparation:
         if self.dequantize and key is not None:
             # given = (k + u) / levels, u ~ U(0, 1)
             stored = stored + level_noise(jax.random.bits(key, stored.shape, np.uint16))
+        if self.counts:
+            return stored.astype(np.float32)
         given = self.given(stored)
         if self.dynamic and key is not None:
             # x ~ Bernoulli(given)
@@ -49,11 +52,13 @@ class Preparation:
 
     def forward(self, given: ArrayLike) -> ArrayLike:
         """Returns the model's x for data in their own units (never binarized)."""
+        if self.counts:
+            return (given * np.float32(self.divisor)).round()
         return (given - _float32(self.shift)) / _float32(self.scale)
 
     def inverse(self, x: ArrayLike) -> ArrayLike:
         """Returns the model's x in the data's own units."""
-        return x * _float32(self.scale) + _float32(self.shift)
+        return x / np.float32(self.divisor) if self.counts else x * _float32(self.scale) + _float32(self.shift)
 
     def log_jacobian(self, event_shape: tuple[int, ...]) -> Any:
         """Returns log |d x / d given| in nats, over the event: log p(given) = log p(x) + this."""

@@ -39,11 +39,11 @@ def decompose(
 def mixture_weights(estimator: str, num_train: Number, weights: Float[Array, " B"]) -> Float[Array, "B B"]:
     """Returns log w_ij of a batch of B of N training examples, for draws from the batch's own posteriors.
 
-    `minibatch_weighted`: w = 1 / (N B) (Chen et al. 2018, Appendix C). It takes a batch for the whole data set, so that I
-    is too large by about log N, TC by (D - 1) log N, and the dimension-wise KL too small by D log N, to first order
-    constants that no gradient sees.
-    `stratified`: w_ii = 1/N, one other example (N - M)/(N M), the rest 1/M, with M = B - 1 (Chen et al. 2018, Appendix C),
-    whose weights sum to one and whose estimate of q(z) is unbiased; that of log q(z) is biased low.
+    `minibatch_weighted`: w = 1 / (N B) (Chen et al. 2018, Appendix C). It takes a batch for the whole data set, so
+    that I is too large by about log N, TC by (D - 1) log N, and the dimension-wise KL too small by D log N, to first
+    order constants that no gradient sees.
+    `stratified`: w_ii = 1/N, one other example (N - M)/(N M), the rest 1/M, with M = B - 1 (Chen et al. 2018,
+    Appendix C), whose weights sum to one and whose estimate of q(z) is unbiased; that of log q(z) is biased low.
 
     Args:
         estimator: one of the two.

@@ -11,6 +11,7 @@ from vaex.sweep.html_tables import by_job, by_setting
 from vaex.sweep.markup import Html, join, tag
 from vaex.sweep.pictures import against, explained, plane
 from vaex.sweep.settings import REPLICATES, Comparison, Panel
+from vaex.sweep.weights import moving_weights
 
 _HERE = Path(__file__).parent
 _VERSIONS = ("vaex-jax", "jax", "python")
@@ -30,6 +31,7 @@ def page(comparison: Comparison, answered: Answered, sweeps: Sequence[Path]) -> 
         _section("The same test images, and samples from the same z", *gallery(comparison)),
         _section("Rate against distortion", *explained(comparison), *(plane(comparison, *pair) for pair in answered)),
         _section(f"ELBO and NLL against {axis}", *(against(comparison, *pair) for pair in answered)),
+        *_if_any("Weights that moved by themselves", moving_weights(comparison)),
         _section("By setting", *(by_setting(comparison, *pair) for pair in answered)),
         _section("By job", by_job(comparison, sweeps)),
         _section("Where this comes from", _provenance(comparison, sweeps)),
@@ -50,6 +52,10 @@ def page(comparison: Comparison, answered: Answered, sweeps: Sequence[Path]) -> 
 
 def _section(title: str, *children: Html) -> Html:
     return tag("section", tag("h2", title), *children)
+
+
+def _if_any(title: str, children: Sequence[Html]) -> list[Html]:
+    return [_section(title, *children)] if children else []
 
 
 def _data(comparison: Comparison) -> str:

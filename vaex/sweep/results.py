@@ -13,7 +13,7 @@ from vaex.sweep.manifest import Entry, read_manifest
 from vaex.training.files import read_json, write_bytes
 
 _NOT_A_JOB = {"wandb", "checkpoint", "figures", ".hydra"}
-_LEFT_OUT = ("config_overrides", "monitor", "validation")
+_LEFT_OUT = ("config_overrides", "monitor", "validation", "decomposition")
 
 
 class Result(NamedTuple):

@@ -104,8 +104,8 @@ class Pack:
                 about = (self.recipes, states, self.preparation, split, index)
                 self.members.compiled(evaluate.estimate_batch, *about, num_samples=num_samples)
                 if self._factorized:
-                    about = self._split_arguments(states, name)
-                    self.members.compiled(evaluate.decompose_split, *about, **self._mixture(name))
+                    about, (draws, block) = self._split_arguments(states, name), self._mixture(name)
+                    self.members.compiled(evaluate.decompose_split, *about, num_draws=draws, block=block)
 
         self._compiling = threading.Thread(target=compile_all, name="vaex-evaluation")
         self._compiling.start()
@@ -175,7 +175,9 @@ class Pack:
         if not self._factorized:
             return None
         self._evaluation_ready()
-        parts = self.members(evaluate.decompose_split, *self._split_arguments(states, name), **self._mixture(name))
+        draws, block = self._mixture(name)
+        arguments = self._split_arguments(states, name)
+        parts = self.members(evaluate.decompose_split, *arguments, num_draws=draws, block=block)
         return self.members.gather(parts)
 
     @property
@@ -183,11 +185,11 @@ class Pack:
         model = self.recipe.model
         return model.posterior.distribution.factorized and model.prior.distribution.factorized
 
-    def _mixture(self, name: str) -> dict[str, int]:
-        """How many draws to take, and how many of them to score at once: under every posterior of the split."""
+    def _mixture(self, name: str) -> tuple[int, int]:
+        """Returns how many draws to take, and how many of them to score at once: under every posterior of the split."""
         num = len(self._rows[name])
         size = num * self.recipe.model.latent_dim * self.members.at_once
-        return {"num_draws": min(num, evaluate.MIXTURE_DRAWS), "block": max(1, evaluate.MIXTURE_VALUES // size)}
+        return min(num, evaluate.MIXTURE_DRAWS), max(1, evaluate.MIXTURE_VALUES // size)
 
     def _split_arguments(self, states: Each, name: str) -> tuple[Any, ...]:
         return self.recipes, states, self.preparation, self.splits[name]
