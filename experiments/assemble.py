@@ -32,6 +32,8 @@ _ALSO_CALLED = {
     "z_dim": "latent_dim",
     "bs": "batch_size",
 }
+# Groups that fill a slot of another part: typed alone they are no key.
+_SLOTS = {"penalty": "penalty@objective.penalty", "schedule": "schedule@objective.beta_schedule"}
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -149,6 +151,8 @@ def refuse_unknown(config: Mapping[str, Any]) -> None:
 
 def unknown_key(key: str, value: Any, config: Mapping[str, Any]) -> str:
     """Returns the message for a key that does not exist, with the line that was probably meant."""
+    if key in _SLOTS:
+        return f"unknown key '{key}'; did you mean {_SLOTS[key]}={value}?"
     paths = [path for path in leaves(config) if path != key]
     last = _ALSO_CALLED.get(key, key.split(".")[-1])
     names = list(dict.fromkeys(path.split(".")[-1] for path in paths))

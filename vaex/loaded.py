@@ -87,8 +87,12 @@ class LoadedModel:
         return np.asarray(self.preparation.inverse(_in_batches(partial(_generate, self.model, self.params), z)))
 
     def reconstruct(self, x: Data) -> Float[np.ndarray, "N ..."]:
-        """Returns the mean reconstructions: `decompress(compress(x))`."""
-        return self.decompress(self.compress(x))
+        """Returns the mean reconstructions: `decompress(compress(x))`, with x's own total where that is given."""
+        if not self.model.likelihood.condition:
+            return self.decompress(self.compress(x))
+        return np.asarray(
+            self.preparation.inverse(_in_batches(partial(_reconstruct, self.model, self.params), self._prepared(x)))
+        )
 
     def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N ..."]:
         """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`."""
@@ -141,6 +145,11 @@ def _encode(model: VAE, params: Params, x: Array) -> Any:
 @jax.jit
 def _generate(model: VAE, params: Params, z: Array) -> Array:
     return jax.vmap(lambda z: model.generate(params, z))(z)
+
+
+@jax.jit
+def _reconstruct(model: VAE, params: Params, x: Array) -> Array:
+    return jax.vmap(lambda x: model.reconstruct(params, x))(x)
 
 
 @partial(jax.jit, static_argnames="mean")

@@ -19,6 +19,9 @@ def refused(done, *words):
     ("word", "message"),
     [
         ("beta=4", "unknown key 'beta'; did you mean objective.beta=4?"),
+        ("penalty=dip", "unknown key 'penalty'; did you mean penalty@objective.penalty=dip?"),
+        ("objective=geco", "for example objective.target=20"),
+        ("objective.estimator=dreg", "or objective=iwae"),
         ("+beta=4", "unknown key 'beta'; did you mean objective.beta=4?"),
         ("++learning_rate=1", "did you mean optimizer.learning_rate=1?"),
         ("objective.bta=4", "unknown key 'objective.bta'; did you mean 'objective.beta'"),

@@ -30,7 +30,9 @@ SUMMARY = {
     ),
     *("nll_num_samples", "ess", "mse", "bits_per_dim", "active_units", "likelihood", "data_measure", "num_test"),
     *("num_parameters", "train_seconds", "compile_seconds", "steps_per_second", "config_overrides", "monitor"),
-    *("validation", "latent_dim", "pack_size"),
+    *("validation", "latent_dim", "pack_size", "effective_beta", "observation_noise", "decomposition"),
+    *("mutual_information", "total_correlation", "dimension_wise_kl"),
+    *("mutual_information_se", "total_correlation_se", "dimension_wise_kl_se"),
 }
 
 

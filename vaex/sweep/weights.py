@@ -79,8 +79,6 @@ def _chart(tracks: Sequence[Track], name: str, label: str) -> str:
             axes.plot(*track.of(name), color=colour, lw=1.1)
             if track.target is not None and _steers(track, name):
                 axes.axhline(track.target, color=colour, lw=0.9, ls=(0, (4, 3)))
-        if name == "beta":
-            axes.set_yscale("log")
         axes.tick_params(colors=GREY)
         return Tips().svg(figure, f"weights {name}", f"{label} against the training step")
 
