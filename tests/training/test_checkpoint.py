@@ -4,7 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tests.training.conftest import same
+from vaex.objectives import GECO
+from vaex.part import canonical
 from vaex.training import checkpoint
+from vaex.training.loop import Hooks, fit
+from vaex.training.pack import Pack
 
 
 class State(NamedTuple):
@@ -41,3 +46,20 @@ def test_a_frozen_state_has_a_step_of_its_own(tmp_path):
     checkpoint.save(tmp_path, 1000, state(137), {})
     found = checkpoint.latest(tmp_path)
     assert (found.at, found.step) == (1000, 137)
+
+
+def test_a_controllers_state_goes_on_from_disk_bit_for_bit(tmp_path, vectors, make_recipe):
+    recipe = canonical(make_recipe(GECO(target=5.0)))
+    whole = fit(Pack([recipe], vectors), checkpoint_every=10).outcomes[0].state
+    saved = []
+    hooks = Hooks(checkpoint=lambda step, states: saved.append((step, states[0])))
+    fit(Pack([recipe], vectors), checkpoint_every=10, hooks=hooks)
+    step, half = saved[0]
+    assert step == 10
+    checkpoint.save(tmp_path, step, half, {})
+    fresh = Pack([recipe], vectors)
+    like = fresh.gather(fresh.init())[0]
+    again = checkpoint.from_arrays(like, checkpoint.latest(tmp_path).arrays, "here")
+    assert float(again.objective_state.log_beta) != float(like.objective_state.log_beta)  # it has moved
+    rest = fit(fresh, [again], start=10, checkpoint_every=10).outcomes[0].state
+    assert same(whole, rest)

@@ -73,7 +73,8 @@ class Gaussian(_Located):
         """Returns beta s^2, the weight at unit noise, and s sqrt(beta), the noise at unit weight."""
         del params
         # SSE / (2 s^2) + beta R  ~  SSE / 2 + beta s^2 R  ~  SSE / (2 beta s^2) + R
-        return {"effective_beta": beta * self.scale**2, "observation_noise": self.scale * jnp.sqrt(beta)}
+        noise = self.scale * jnp.sqrt(jnp.maximum(beta, 0.0))  # a capacity above the rate has a negative weight
+        return {"effective_beta": beta * self.scale**2, "observation_noise": noise}
 
     def describe(self) -> str:
         """Returns the scale, and what it makes of the squared error."""

@@ -6,18 +6,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vaex import _check
 from vaex.objectives.base import Drawing
-from vaex.objectives.bound import Bound
+from vaex.objectives.grouped import GroupedBound
 from vaex.objectives.iwae import log_mean_exp
-from vaex.part import part, static
+from vaex.part import part
 from vaex.typing import Scalar
 
 _FAR = 80.0  # nats: e^80 is the largest ratio of weights that float32 can still multiply back
 
 
 @part
-class PIWAE(Bound):
+class PIWAE(GroupedBound):
     """The decoder and the prior climb IWAE's bound of all M K draws, the encoder MIWAE's of M groups of K.
 
     The loss is IWAE's. The encoder's gradient is that of `miwae` at the same draws: each draw's path to q is scaled by
@@ -26,17 +25,6 @@ class PIWAE(Bound):
     References:
         Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Section 5.
     """
-
-    num_groups: int = static(default=5)  # M, of num_samples draws each
-
-    def __post_init__(self) -> None:
-        Bound.__post_init__(self)
-        _check.whole("objective.num_groups", self.num_groups)
-
-    @property
-    def num_draws(self) -> int:
-        """M x K."""
-        return self.num_groups * self.num_samples
 
     @property
     def drawing(self) -> Drawing:
@@ -52,11 +40,11 @@ class PIWAE(Bound):
     def encoder_ratio(self, log_w: Float[Array, " MK"]) -> Float[Array, " MK"]:
         """Returns d MIWAE / d log w over d IWAE / d log w, which is one number a group."""
         # (w / (M sum of its group)) / (w / sum of all)
-        groups = log_w.reshape(self.num_groups, -1)
+        groups = self.groups(log_w)
         log_ratio = jax.nn.logsumexp(log_w) - jax.nn.logsumexp(groups, axis=1) - math.log(self.num_groups)
         return jnp.repeat(jnp.exp(jnp.minimum(log_ratio, _FAR)), groups.shape[1])
 
     def path(self, log_w: Float[Array, " MK"]) -> Float[Array, " MK"]:
         """Returns the ratio times MIWAE's own scale."""
-        groups = log_w.reshape(self.num_groups, -1)
+        groups = self.groups(log_w)
         return self.encoder_ratio(log_w) * jax.nn.softmax(groups, axis=1).reshape(-1)
