@@ -138,12 +138,15 @@ def test_the_mean_gradients_are_as_tabulated(num_samples, batch, known, error):
 
 
 @pytest.mark.parametrize(
-    ("num_samples", "batch", "known"), [(5, 200_000, (0.4325, -0.2610)), (50, 20_000, (0.4105, -0.2400))]
+    ("num_samples", "batch", "known", "snr"),
+    [(5, 200_000, (0.4325, -0.2610), 1.75), (50, 20_000, (0.4105, -0.2400), 5.56)],
 )
-def test_sticking_the_landing_is_biased_for_several_samples_and_so_refused(num_samples, batch, known):
+def test_sticking_the_landing_is_biased_for_several_samples_and_so_refused(num_samples, batch, known, snr):
     biased, _ = gradients(IWAE(num_samples=num_samples), Q, keys_of(12, batch, num_samples), drawing=STL)
     mean, band = mean_and_4se(-biased)
     assert np.all(np.abs(mean - known) < band + 4e-4)  # the table's four digits and its own noise
+    # The best signal to noise of all, around the wrong mean; of a skewed distribution's standard deviation
+    assert np.abs(biased[:, 0].mean()) / biased[:, 0].std() == pytest.approx(snr, rel=0.05)
     with pytest.raises(VaexError, match=r"estimator=stl: expected objective\.num_samples=1, got 5.*use .*dreg"):
         IWAE(num_samples=5, estimator="stl")
 
@@ -158,8 +161,12 @@ def test_at_one_sample_all_three_have_the_exact_mean():
         ELBO(kl="sampled", estimator="stl"),
         ELBO(),
     ):
-        mean, band = mean_and_4se(-gradients(objective, Q, keys)[0])
+        grads = -gradients(objective, Q, keys)[0]
+        mean, band = mean_and_4se(grads)
         assert np.all(np.abs(mean - (0.6, -0.47)) < band + 1e-6), objective
+        if isinstance(objective, IWAE):
+            snr = 0.286 if objective.estimator == "reparameterized" else 0.894
+            assert grads[:, 0].mean() / grads[:, 0].std() == pytest.approx(snr, rel=0.03)  # 4 errors of 1/sqrt(200,000)
 
 
 @pytest.mark.parametrize("num_samples", [1, 5])
