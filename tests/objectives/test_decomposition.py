@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 
 from tests.objectives.conjugate import mean_and_4se
+from tests.objectives.three_points import EXACT, MEANS, VARIANCES
 from vaex.distributions import Normal, kl_divergence
 from vaex.objectives import Context, Draws, Level
-from vaex.objectives.decomposition import Decomposition, constants, decompose, mixture_weights
+from vaex.objectives.decomposition import constants, decompose, mixture_weights
 from vaex.objectives.penalties.total_correlation import batch_decomposition
 
-# Three equally likely points; by two-dimensional quadrature:
-MEANS = jnp.array([[1.0, 0.5], [-1.0, -0.5], [0.2, 1.0]])
-VARIANCES = jnp.array([[0.2, 0.4], [0.3, 0.25], [0.5, 0.1]])
-EXACT = Decomposition(0.799898086582, 0.195208592645, 0.238514667991)
 THREE = Normal(MEANS, 0.5 * jnp.log(VARIANCES))
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.objectives.test_decomposition import EXACT, MEANS, VARIANCES
+from tests.objectives.three_points import EXACT, MEANS, VARIANCES
 from vaex.distributions import Normal
 from vaex.metrics import decomposition_of, summarise_decomposition
 from vaex.objectives.decomposition import Decomposition
