@@ -7,9 +7,9 @@ a batch axis, sharded over the devices.
 
 import functools
 import inspect
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from vaex import _check
 
+_COMPILING = threading.Lock()
 STRATEGIES = ("auto", "loop", "vmap")
 Each = Any  # one value a member: a list of M trees (`Loop`), or one tree with a leading axis (`Vmap`)
 
@@ -111,10 +112,13 @@ class Members(ABC):
         """Returns how many members wait on the fullest device while another one's program runs there."""
 
     def compiled(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
-        """Returns the function's compiled programs, which its next call uses; those of several devices side by side."""
+        """Returns the function's compiled programs, which its next call uses; one at a time.
+
+        Two compilations at once in one process have aborted inside XLA for CPUs (jax 0.12.0), rarely.
+        """
         lowered = self.lower(function, *args, **settings)
-        with ThreadPoolExecutor(len(lowered)) as pool:
-            return list(pool.map(lambda program: program.compile(), lowered))
+        with _COMPILING:
+            return [program.compile() for program in lowered]
 
     @abstractmethod
     def lower(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
