@@ -34,11 +34,11 @@ def stirling_error(a: Float[Array, "*S"]) -> Float[Array, "*S"]:
         Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000.
     """
     # 1/(12 a) - 1/(360 a^3) + 1/(1260 a^5) - 1/(1680 a^7): the next term is 1e-11 at 8
-    large = jnp.maximum(a, 8.0)
+    large = jnp.where(a < 8.0, 8.0, a)  # no maximum: at 8 itself it would halve the gradient
     inverse = 1.0 / large
     square = inverse * inverse
     series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
-    small = jnp.minimum(a, 8.0)  # here lgamma and its leading terms are small numbers
+    small = jnp.where(a < 8.0, a, 8.0)  # here lgamma and its leading terms are small numbers
     direct = jax.lax.lgamma(small) - ((small - 0.5) * jnp.log(small) - small + 0.5 * math.log(2.0 * math.pi))
     return jnp.where(a < 8.0, direct, series)
 

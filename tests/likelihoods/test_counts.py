@@ -11,6 +11,8 @@ from scipy import special, stats
 from tests.likelihoods.grids import close, in_both, over, product
 from vaex._check import VaexError
 from vaex.likelihoods import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
+from vaex.numerics import stirling_error
+from vaex.optimizers import AdamW
 from vaex.typing import Stats
 
 COUNTS = [0.0, 1.0, 2.0, 7.0, 30.0, 150.0, 1000.0, 9999.0, 1e4]
@@ -119,6 +121,19 @@ def test_a_mass_is_at_most_one_and_samples_are_counts(log_mu, log_r, x):
     assert np.all((draws >= 0) & (draws == np.round(draws)))
 
 
+_MASSES = jax.jit(
+    jax.vmap(lambda raw, k: NegativeBinomial(dispersion="decoder").log_prob({}, raw[None], k[None]), in_axes=(None, 0))
+)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(st.floats(-14, 5, width=32), st.floats(0, 14, width=32))
+def test_masses_sum_to_one(log_mu, log_r):
+    # mu <= 150 and r >= 1: above 8191 lies at most e^-50 of the mass
+    log_p = np.asarray(_MASSES(jnp.array([log_mu, log_r]), jnp.arange(8192.0)), np.float64)
+    assert np.exp(log_p).sum() == pytest.approx(1.0, abs=5e-5)  # float32, the tolerance of the grid at log p near -5
+
+
 STATS = Stats(jnp.array([2.0, 0.0, 6.0]), jnp.array([2.0, 0.0, 5.0]))
 
 
@@ -144,6 +159,21 @@ def test_with_a_library_size_the_means_share_each_examples_total(kind):
     assert np.all(np.isfinite(by_raw))
 
 
+@pytest.mark.parametrize("kind", [Poisson, NegativeBinomial, ZeroInflatedNegativeBinomial])
+def test_weight_decay_does_not_move_the_mean_total_of_generation(kind):
+    likelihood = kind(library="observed")
+    params = likelihood.init(jax.random.key(0), STATS)
+    none = jax.tree.map(jnp.zeros_like, params)  # it has no gradient, and is decayed all the same
+    decayed, _ = AdamW(weight_decay=100.0).update(none, AdamW().init(params), params, 0, 1)
+    assert float(decayed["log_library"]) != float(params["log_library"])
+    each = jax.vmap(lambda x: likelihood.statistic(decayed, STATS.mean, x))(jnp.array([[2.0, 0.0, 7.0], [2, 0, 5]]))
+    measured = likelihood.with_statistic(decayed, jax.tree.map(jnp.sum, each))
+    assert float(measured["log_library"]) == pytest.approx(np.log(8.0), rel=1e-6)  # float32
+    assert measured.keys() == params.keys()
+    assert kind().statistic({}, STATS.mean, STATS.mean) == ()
+    assert kind().with_statistic({}, ()) == {}
+
+
 def test_a_library_size_only_rescales_the_plain_density():
     raw, x = jnp.array([0.1, -0.4, 1.2]), jnp.array([10.0, 3.0, 27.0])
     shifted = jax.nn.log_softmax(raw) + jnp.log(40.0)
@@ -161,6 +191,19 @@ def test_where_the_dispersion_lives(dispersion):
     # starts at the data's: r = sum mu^2 / sum (var - mu)
     start = np.exp(np.asarray(likelihood.log_dispersion(params, raw)))
     np.testing.assert_allclose(start, 40 / 21, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("mean", "std"), [([0.1, 0.05], [0.3, 0.2]), ([5.0, 3.0], [1.0, 1.0]), ([0.0], [0.0])])
+def test_data_without_more_spread_than_a_poissons_start_near_one(mean, std):
+    params = NegativeBinomial().init(jax.random.key(0), Stats(jnp.array(mean), jnp.array(std)))
+    assert float(params["log_dispersion"]) == pytest.approx(np.log(100.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("a", [0.3, 7.999, 8.0, 8.001, 500.0])
+def test_what_stirling_leaves_out_has_the_right_gradient_also_where_its_forms_meet(x64, a):
+    exact = special.digamma(a) - np.log(a) + 0.5 / a
+    # float64's digits of digamma, and the series' next term at 8: the slope of 1/(1188 a^9)
+    assert float(jax.grad(stirling_error)(jnp.asarray(a))) == pytest.approx(exact, abs=1e-10)
 
 
 @pytest.mark.parametrize("x", [[0.5, 1.0], [-1.0, 2.0], [np.nan, 1.0]])

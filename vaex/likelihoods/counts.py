@@ -1,6 +1,6 @@
 """What likelihoods of counts share: a mean per value from the decoder, and the option of a library size."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,18 @@ class Counts(Likelihood):
         """Returns the training data's mean total, which generation uses and nothing trains."""
         del key
         return {} if self.library == "none" else {"log_library": jnp.log(jnp.maximum(jnp.sum(stats.mean), _EMPTY))}
+
+    def statistic(self, params: Params, raw: Raw, x: Event) -> Any:
+        """Returns the example's total and one example, where there is a library size."""
+        del params, raw
+        return () if self.library == "none" else (jnp.sum(x), jnp.float32(1.0))
+
+    def with_statistic(self, params: Params, total: Any) -> Params:
+        """Returns the training data's mean total afresh: weight decay moves a parameter that has no gradient, too."""
+        if self.library == "none":
+            return params
+        counted, examples = total
+        return {**params, "log_library": jnp.log(jnp.maximum(counted / examples, _EMPTY))}
 
     def raw_mean(self, raw: Raw) -> Float[Array, "*event"]:
         """Returns the decoder's output for the means, of the event's shape."""

@@ -60,23 +60,24 @@ def log_mass(
     k: Float[Array, "*S"], mean: Float[Array, "*S"], log_scale: Float[Array, "*S"], steps: int
 ) -> Float[Array, "*S"]:
     """Returns log P(k) of each level k = 0 ... steps, in nats."""
-    h = 1.0 / steps
-    inverse = jnp.exp(-log_scale)
-    off = (2.0 * k * h - 1.0) - mean
-    high, low = (off + h) * inverse, (off - h) * inverse
+    half_bin = jnp.exp(-log_scale) / steps  # h / s
+    # u / h = 2 k - steps. In half bins edges are whole numbers, so the upper edge of k and the lower edge of k + 1 are
+    # the same float, and the masses sum to one to its last digits at any scale.
+    high = half_bin * ((2.0 * k - steps + 1.0) - steps * mean)
+    low = half_bin * ((2.0 * k - steps - 1.0) - steps * mean)
     # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), a - b = 2 h / s: exact in logarithms
     below, above = jax.nn.log_sigmoid(high), jax.nn.log_sigmoid(-low)
-    inner = below + above + jnp.log(-jnp.expm1(-2.0 * h * inverse))
+    inner = below + above + jnp.log(-jnp.expm1(-2.0 * half_bin))
     return jnp.where(k <= 0, below, jnp.where(k >= steps, above, inner))
 
 
 def mean_of(mean: Float[Array, "*S"], log_scale: Float[Array, "*S"], steps: int) -> Float[Array, "*S"]:
     """Returns E[k] / steps of each, a level at a time, so that memory does not grow with their number."""
-    inverse = jnp.exp(-log_scale)
+    half_bin = jnp.exp(-log_scale) / steps  # h / s
 
     def add(k: Array, total: Array) -> Array:
         # E k = sum_{k >= 1} P(K >= k), and P(K >= k) = sigmoid(-(u_k - h - m) / s)
-        return total + jax.nn.sigmoid((mean - ((2.0 * k - 1.0) / steps - 1.0)) * inverse)
+        return total + jax.nn.sigmoid(half_bin * (steps * mean - (2.0 * k - steps - 1.0)))
 
     return jax.lax.fori_loop(1, steps + 1, add, jnp.zeros_like(mean)) / steps
 

@@ -91,8 +91,8 @@ class LogisticMixture(Levels):
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns E[x], exact for one channel.
 
-        Of several channels the later ones' means are taken at the earlier ones' means, which is exact but for the
-        clipping of levels at both ends.
+        Of several channels the later ones' means are taken at the earlier ones' means, which would be exact if levels
+        were neither rounded nor clipped at both ends: an approximation where few levels or much clipping are at play.
         """
         del params
         pixel = self._pixel(raw)
