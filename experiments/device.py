@@ -1,12 +1,9 @@
 """How JAX is set up by the commands; a library never touches this."""
 
 import contextlib
-import functools
 import logging
 import os
-import threading
 from pathlib import Path
-from typing import Any
 
 
 def prepare_jax(num_devices: int = 1) -> None:
@@ -24,32 +21,11 @@ def prepare_jax(num_devices: int = 1) -> None:
     # Small programs too: a run of digits is made of them.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    _read_one_at_a_time()
     # What the user said, by JAX_NUM_CPU_DEVICES or XLA_FLAGS, stands; once JAX is in use it is too late.
     said = jax.config.jax_num_cpu_devices != -1 or "device_count" in os.environ.get("XLA_FLAGS", "")
     if num_devices > 1 and not said:
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", min(num_devices, cores()))
-
-
-def _read_one_at_a_time() -> None:
-    """Lets one thread at a time load a program from the cache, while others may compile.
-
-    Two at once have ended in a segmentation fault inside XLA's loader for CPUs (jax 0.12.0), a rare one.
-    """
-    from jax._src import compilation_cache
-
-    read = getattr(compilation_cache, "get_executable_and_time", None)
-    if read is None or hasattr(read, "__wrapped__"):  # another version of jax, or done already
-        return
-    lock = threading.Lock()
-
-    @functools.wraps(read)
-    def alone(*args: Any, **settings: Any) -> Any:
-        with lock:
-            return read(*args, **settings)
-
-    compilation_cache.get_executable_and_time = alone
 
 
 def open_files() -> int:

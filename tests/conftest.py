@@ -14,6 +14,7 @@ import jax
 from absl import logging as absl_logging
 
 from experiments.device import prepare_jax
+from vaex.training.memory import make_room
 
 prepare_jax(num_devices=2)  # two host devices, as a sweep on two cores has
 # Hydra's logging set-up closes every handler, and absl's closes the stream it found at import: pytest's own capture.
@@ -41,3 +42,10 @@ def x64():
     """Float64 throughout a test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _room_for_programs():
+    """Between tests, well before a pack would do so inside one that counts compilations."""
+    yield
+    make_room(0.25)

@@ -7,7 +7,6 @@ a batch axis, sharded over the devices.
 
 import functools
 import inspect
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -18,7 +17,6 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from vaex import _check
 
-_COMPILING = threading.Lock()
 STRATEGIES = ("auto", "loop", "vmap")
 Each = Any  # one value a member: a list of M trees (`Loop`), or one tree with a leading axis (`Vmap`)
 
@@ -112,13 +110,9 @@ class Members(ABC):
         """Returns how many members wait on the fullest device while another one's program runs there."""
 
     def compiled(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:
-        """Returns the function's compiled programs, which its next call uses; one at a time.
-
-        Two compilations at once in one process have aborted inside XLA for CPUs (jax 0.12.0), rarely.
-        """
-        lowered = self.lower(function, *args, **settings)
-        with _COMPILING:
-            return [program.compile() for program in lowered]
+        """Returns the function's compiled programs, which its next call uses."""
+        # One after another: in threads they take as long, since XLA's own code generation uses every core.
+        return [program.compile() for program in self.lower(function, *args, **settings)]
 
     @abstractmethod
     def lower(self, function: Packed, *args: Any, **settings: Any) -> list[Any]:

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from vaex._check import VaexError
 
 SPARE = 0.9  # of what is free: allocators need room, and other programs run too
@@ -18,6 +20,28 @@ class TooLarge(VaexError):
             "hydra.launcher.max_pack=N makes packs smaller"
         )
         self.fits = max(1, num * free // need)  # to be tried next
+
+
+def make_room(share: float = 0.5) -> bool:
+    """Forgets compiled programs where they hold more than `share` of the memory maps that a process may have.
+
+    A program for a CPU holds hundreds of maps, and one structure of recipe about a thousand. At the kernel's limit
+    (65,530 on Linux) XLA does not report an error: the process dies. What is forgotten comes back from the persistent
+    cache. No number depends on it.
+
+    Returns:
+        Whether anything was forgotten.
+    """
+    try:
+        with Path("/proc/self/maps").open("rb") as maps:
+            held = sum(1 for _ in maps)
+        limit = int(Path("/proc/sys/vm/max_map_count").read_text())
+    except (OSError, ValueError):  # not Linux
+        return False
+    if held <= share * limit:
+        return False
+    jax.clear_caches()
+    return True
 
 
 def free_bytes(device: Any, sharing: int) -> int:

@@ -15,6 +15,7 @@ from vaex.objectives.decomposition import Decomposition
 from vaex.part import canonical
 from vaex.training import evaluate
 from vaex.training.members import Each, Members, side_by_side
+from vaex.training.memory import make_room
 from vaex.training.recipe import Recipe
 from vaex.training.step import TrainState, init_state, run_steps
 from vaex.typing import Stats
@@ -28,6 +29,7 @@ class Pack:
     """
 
     def __init__(self, recipes: Sequence[Recipe], data: Dataset, members: Members | None = None):
+        make_room()  # those of earlier packs may go
         recipes = [canonical(recipe) for recipe in recipes]
         if len({program_of(recipe) for recipe in recipes}) > 1:
             raise VaexError("a pack: expected recipes of one structure, got several; train each structure by itself")
