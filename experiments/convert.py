@@ -34,9 +34,12 @@ def answer(words: Sequence[str]) -> str:
         try:
             given[key] = float(value) if key == "beta" else int(value)
         except ValueError:
-            raise VaexError(f"{key}: expected a number, got {value!r}") from None
+            kind = "number" if key == "beta" else "whole number"
+            raise VaexError(f"{key}: expected a {kind}, got {value!r}") from None
     found = convert(name, given.pop("beta", None), **given)  # type: ignore[arg-type]
     lines = [found.line, f"effective beta at noise of scale 1: {found.effective_beta:.6g}"]
+    if found.observation_noise is not None:
+        lines.append(f"implied observation noise: {found.observation_noise:.6g}")
     return "\n".join([*lines, *([f"note: {found.note}"] if found.note else [])])
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vaex import _check
-from vaex._check import VaexError, did_you_mean
+from vaex._check import VaexError, did_you_mean, is_number
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ CONVENTIONS = {
     ),
     "artifex_mse": Convention("artifex, mse", "sum(se) + beta * sum(kl)", _MSE, _same, at_unit_noise=0.5),
     "disentangling_vae_gaussian": Convention(
-        "disentangling-vae, gaussian",
+        "disentangling-vae and disentangling-correlated-factors, gaussian",
         "255 * sum(se) + beta * sum(kl)",
         _MSE,
         lambda beta, d, z, c: beta / 255,
@@ -50,7 +50,7 @@ CONVENTIONS = {
         note="its squared errors are multiplied by 255",
     ),
     "disentangling_vae_laplace": Convention(
-        "disentangling-vae, laplace",
+        "disentangling-vae and disentangling-correlated-factors, laplace",
         "3 * sum(ae) + beta * sum(kl)",
         ("likelihood=laplace", "likelihood.scale=0.3333333333333333"),
         _same,
@@ -73,7 +73,16 @@ CONVENTIONS = {
         needs="D",
         at_unit_noise=0.5,
         default=0.00025,
-        note="its validation loss has kld_weight 1 whatever is set, and that loss selects its checkpoints",
+        note="its checkpoints are selected by its validation loss, which is pytorch_vae_validation",
+    ),
+    "pytorch_vae_validation": Convention(
+        "PyTorch-VAE (AntixK), validation; beta is 1, whatever its kld_weight is",
+        "mean(se) + beta * sum(kl)",
+        _MSE,
+        lambda beta, d, z, c: beta * d,
+        needs="D",
+        at_unit_noise=0.5,
+        note="it selects the checkpoints, and is not what was trained",
     ),
     "keras": Convention(
         "Keras example: cross-entropy averaged over channels, summed over pixels",
@@ -104,7 +113,7 @@ CONVENTIONS = {
         "(sum(nll) + beta * sum(kl)) / D",
         (),
         _same,
-        note="clipping and skipping thresholds are in per-dimension units there: multiply them by D",
+        note="its thresholds for clipping and skipping are per dimension: multiply by D (VDM also divides by ln 2)",
     ),
     "scvi": Convention(
         "scvi-tools, gene_likelihood=nb",
@@ -115,6 +124,7 @@ CONVENTIONS = {
     ),
 }
 _SIZES = {"D": "num_dims", "Z": "latent_dim", "C": "channels"}
+_POWERS = {"likelihood=gaussian": 2, "likelihood=mse": 2, "likelihood=laplace": 1}
 
 
 class Converted(NamedTuple):
@@ -123,12 +133,13 @@ class Converted(NamedTuple):
     overrides: tuple[str, ...]
     beta: float  # objective.beta
     effective_beta: float  # against the likelihood at noise of scale 1
+    observation_noise: float | None  # at which the same loss is an ELBO with beta 1; None without a scale
     note: str
 
     @property
     def line(self) -> str:
         """What to type."""
-        return " ".join((*self.overrides, f"objective.beta={self.beta:.6g}"))
+        return " ".join((*self.overrides, f"objective.beta={self.beta:.9g}"))  # 9 digits: the same float32
 
 
 def convert(
@@ -155,6 +166,8 @@ def convert(
         raise VaexError(f"expected one of {', '.join(CONVENTIONS)}; got {name!r}{did_you_mean(name, CONVENTIONS)}")
     convention = CONVENTIONS[name]
     beta = convention.default if beta is None else beta
+    if not is_number(beta):
+        raise VaexError(f"beta: expected a number that float32 holds, got {beta!r}")
     _check.at_least("beta", beta, 0.0)
     sizes = {"D": num_dims, "Z": latent_dim, "C": channels}
     for letter, key in _SIZES.items():
@@ -163,4 +176,10 @@ def convert(
         if sizes[letter] is not None:
             _check.whole(key, sizes[letter])
     weight = convention.weight(beta, *(sizes[letter] or 1 for letter in "DZC"))
-    return Converted(convention.likelihood, weight, weight * convention.at_unit_noise, convention.note)
+    if not is_number(weight):
+        raise VaexError(f"beta: {beta!r} becomes objective.beta={weight!r}, which float32 does not hold")
+    effective = weight * convention.at_unit_noise
+    # SSE / 2 + e R  ~  SSE / (2 e) + R: normal noise of scale sqrt(e).  |x - m| + e R: Laplace noise of scale e
+    power = next((_POWERS[word] for word in convention.likelihood if word in _POWERS), None)
+    noise = None if power is None else effective ** (1 / power)
+    return Converted(convention.likelihood, weight, effective, noise, convention.note)

@@ -53,6 +53,13 @@ def test_its_scale_and_beta_are_one_knob():
     )
 
 
+def test_an_exact_prediction_is_not_pushed():
+    grad = jax.grad(lambda m: Laplace(scale=0.5).log_prob({}, m, jnp.array([-1.0, 0.0, 3.0])))(
+        jnp.array([-1.0, 0.5, 2.0])
+    )
+    np.testing.assert_array_equal(grad, [0.0, -2.0, 2.0])
+
+
 def test_no_scale_at_all_is_refused():
     with pytest.raises(VaexError, match=r"likelihood\.scale"):
         Laplace(scale=0.0)
