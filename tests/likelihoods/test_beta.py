@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special
 
-from tests.likelihoods.grids import in_both, product
+from tests.likelihoods.grids import in_both, over, product
 from vaex._check import VaexError
 from vaex.likelihoods import Beta
 from vaex.numerics import soft_clip
@@ -34,6 +34,15 @@ def test_it_is_scipys_over_the_whole_grid():
     in_both(Beta(), {}, grid[:, :2], grid[:, 2], exact, jax.enable_x64)
 
 
+def test_gradients_are_those_of_scipys():
+    grid = np.float64(np.float32(product([-3.0, -0.4, 0.0, 2.5], [-2.0, 0.0, 2.0, 5.0], [0.01, 0.3, 0.5, 0.97])))
+    _, (found,) = over(Beta(), {}, grid[:, :2], grid[:, 2])
+    for axis in range(2):
+        step = 1e-5 * np.eye(2)[axis]
+        slope = (exact({}, grid[:, :2] + step, grid[:, 2]) - exact({}, grid[:, :2] - step, grid[:, 2])) / 2e-5
+        np.testing.assert_allclose(found[:, axis], slope, rtol=1e-4, atol=1e-4)  # as asked of float32 log densities
+
+
 @pytest.mark.parametrize("raw", [(0.4, 2.0), (-1.0, 5.0), (0.0, np.log(2.0))])
 def test_the_density_integrates_to_one_and_to_its_mean(x64, raw):
     raw = jnp.array([raw])
@@ -44,6 +53,28 @@ def test_the_density_integrates_to_one_and_to_its_mean(x64, raw):
     assert integrate.quad(weight, *ends)[0] == pytest.approx(1.0, abs=1e-5)
     mean = integrate.quad(lambda t: np.sin(t) ** 2 * weight(t), *ends)[0]
     assert float(Beta().mean({}, raw)[0]) == pytest.approx(mean, abs=1e-5)
+
+
+# With x = sigmoid(t) the integrand falls off exponentially at both ends: equal steps are as good as a quadrature.
+_STEP = 0.06
+_T = np.arange(-36.0, 36.0, _STEP)
+_MASS = jax.jit(
+    lambda raw: (
+        _STEP
+        * jnp.sum(
+            jnp.exp(jax.vmap(lambda t: Beta().log_prob({}, raw, jax.nn.sigmoid(t)[None]))(_T))
+            * jax.nn.sigmoid(_T)
+            * jax.nn.sigmoid(-_T)
+        )
+    )
+)
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(st.floats(-2, 2), st.floats(2, 6))
+def test_it_is_normalised_at_every_mean_and_concentration(logit, log_c):
+    with jax.enable_x64(True):
+        assert float(_MASS(jnp.array([[logit, log_c]]))) == pytest.approx(1.0, abs=1e-8)
 
 
 _LOG_PROB = jax.jit(lambda raw, x: Beta().log_prob({}, raw, x))

@@ -1,5 +1,6 @@
 """Every part trains on fitting data: alone, and beside a neighbour of other numbers in one program."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -112,9 +113,11 @@ def both_ways(data, models, objectives):
         for model, objective, rate in zip(models, objectives, (1e-3, 2e-3), strict=True)
     ]
     before = run_steps.one._cache_size()
-    together = train_pack(recipes, data, strategy="loop")
+    # One device, so that each program is compiled once; that devices change no bit is held by test_pack.py.
+    device = jax.devices()[:1]
+    together = train_pack(recipes, data, strategy="loop", devices=device)
     programs = run_steps.one._cache_size() - before
-    alone = train_pack(recipes[:1], data)[0]
+    alone = train_pack(recipes[:1], data, devices=device)[0]
     assert run_steps.one._cache_size() - before == programs  # the pack's program is that of a run by itself
     for result in (*together, alone):
         assert result.status == "completed", result.message

@@ -57,16 +57,19 @@ class ContinuousBernoulli(Likelihood):
         del params
         raw = jnp.asarray(raw)
         u = jax.random.uniform(key, raw.shape, raw.dtype)
-        # For l > 0: x = 1 + log(1 - (1 - u)(1 - exp(-l))) / l; for l < 0 the mirror image
+        # For l > 0: x = 1 + log(1 - u (1 - exp(-l))) / l; for l < 0 the mirror image. u is never 1, where far out the
+        # rounded logarithm would be of 0 and the draw at the end that l all but excludes.
         size = jnp.maximum(jnp.abs(raw), 1e-6)
-        x = jnp.clip(1.0 + jnp.log1p((1.0 - u) * jnp.expm1(-size)) / size, 0.0, 1.0)
+        x = jnp.clip(1.0 + jnp.log1p(u * jnp.expm1(-size)) / size, 0.0, 1.0)
         return jnp.where(raw > 0, x, 1.0 - x)
 
 
 def _mean(raw: Float[Array, "*S"]) -> Float[Array, "*S"]:
     near = jnp.abs(raw) < _NEAR
-    small, far = jnp.where(near, raw, 0.0), jnp.where(near, 1.0, raw)
+    small, far = jnp.where(near, raw, 0.0), jnp.where(near, 1.0, jnp.abs(raw))
     s2 = small * small
     # 1/2 + l/12 - l^3/720 + l^5/30240 - l^7/1209600
     inner = 0.5 + small * (1 / 12 - s2 * (1 / 720 - s2 * (1 / 30240 - s2 / 1209600)))
-    return jnp.where(near, inner, -1.0 / jnp.expm1(-far) - 1.0 / far)
+    # At l = -|l|: 1/|l| - exp(-|l|) / (1 - exp(-|l|)), whose slope is finite at any size; at |l| the mirror image
+    low = 1.0 / far + jnp.exp(-far) / jnp.expm1(-far)
+    return jnp.where(near, inner, jnp.where(raw > 0, 1.0 - low, low))
