@@ -18,9 +18,11 @@ def over(likelihood, params, raws, xs, dtype=jnp.float32):
 
 
 def close(found, exact, absolute, relative):
-    """Asserts |found - exact| <= absolute + relative |exact| where the oracle is finite, and says where not."""
+    """Asserts |found - exact| <= absolute + relative |exact|, of an oracle that is finite, and says where not."""
     exact = np.asarray(exact)
-    bad = np.abs(found - exact) > absolute + relative * np.abs(exact)
+    # Beside an infinite one every finite number would pass: inf > inf is false.
+    assert np.all(np.isfinite(exact)), f"the oracle is not finite at {np.flatnonzero(~np.isfinite(exact))[:5]}"
+    bad = ~(np.abs(found - exact) <= absolute + relative * np.abs(exact))  # also where `found` is no number
     assert not bad.any(), list(zip(np.flatnonzero(bad)[:5], found[bad][:5], exact[bad][:5], strict=True))
 
 

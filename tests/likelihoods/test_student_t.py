@@ -16,9 +16,10 @@ from vaex.numerics import soft_clip
 GRID = product([-1e4, -2.0, 0.0, 0.3, 1e4], [-1e4, -3.0, 0.0, 0.3, 2.5, 1e4])
 
 
-@pytest.mark.parametrize(
-    "df", [float(np.float32(1.01)), 2.0, 5.5, 32.0, 1e3, 1e6]
-)  # exact in float32, in which it is kept
+LOWEST = float(np.float32(1.01))  # a number is kept in float32
+
+
+@pytest.mark.parametrize("df", [LOWEST, 2.0, 5.5, 32.0, 1e3, 1e6])
 @pytest.mark.parametrize("scale", [2**-10, 1.0, 1024.0])
 def test_fixed_numbers_are_scipys(df, scale):
     def oracle(params, m, x):

@@ -38,7 +38,9 @@ def test_a_reachable_target_is_reached_on_digits(make, targets, key):
     data = Digits().load(Bernoulli())
     model = VAE(encoders.MLP(), decoders.MLP(), Bernoulli(), 8, (8, 8, 1))
     about = {"num_steps": 2000, "log_every": 1, "eval_every": 2000}
-    results = train_pack([Recipe(model, make(target=target), **about) for target in targets], data)
+    results = train_pack(
+        [Recipe(model, make(target=target), **about) for target in targets], data, devices=jax.devices()[:1]
+    )
     betas = []
     for target, result in zip(targets, results, strict=True):
         found, beta = at_the_end(result, key)
@@ -66,7 +68,7 @@ def test_on_the_linear_model_beta_comes_to_rest_where_theory_has_it(make, ppca_f
         return Recipe(model, objective, Adam(learning_rate=2e-3), **about)
 
     key = "distortion" if make is GECO else "rate"
-    results = train_pack([recipe(*known) for known in KNOWN.values()], data)
+    results = train_pack([recipe(*known) for known in KNOWN.values()], data, devices=jax.devices()[:1])
     for (expected, _), result in zip(KNOWN.items(), results, strict=True):
         found, beta = at_the_end(result, key)
         assert beta == pytest.approx(expected, rel=0.02)
