@@ -23,6 +23,7 @@ GROUPS = {
     "schedule": "vaex.schedules",
     "optimizer": "vaex.optimizers",
     "logger": "vaex.loggers",
+    "metric": "vaex.metrics",
 }
 # Public, and no choice of a config: protocols, bases, and what parts are made of.
 NOT_CHOICES = {
@@ -36,14 +37,19 @@ NOT_CHOICES = {
     "vaex.schedules": {"Ramp", "Schedule"},
     "vaex.optimizers": {"Optimizer"},
     "vaex.loggers": {"Log", "Logger", "Progress", "RunInfo"},
+    "vaex.metrics": {
+        *("About", "Alarm", "ALARMS", "Annealing", "Estimate", "Metric", "active_units", "ais_estimate", "alarms"),
+        *("bdmc_estimate", "bits_per_dim", "decomposition_of", "importance_estimate", "mean_and_se", "prior_hole"),
+        *("rate_distortion_estimate", "summarise", "summarise_decomposition"),
+    },
 }
 YAMLS = [(group, path) for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
 
 
 def nodes(group: str, path: Path) -> list[dict]:
-    """The nodes with a `_target_` in one file: loggers are keyed, so that several can be chosen."""
+    """The nodes with a `_target_` in one file: loggers and metrics are keyed, so that several can be chosen."""
     content = OmegaConf.to_container(OmegaConf.load(path))
-    return list(content.values()) if group == "logger" else [content]
+    return list(content.values()) if group in ("logger", "metric") else [content]
 
 
 def slots_of(node: dict) -> list[str]:

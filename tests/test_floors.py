@@ -12,7 +12,7 @@ FLOORS = [
     ("vaex.objectives", "vaex.optimizers", "vaex.conventions"),
     ("vaex.models", "vaex.metrics", "vaex.data"),
     ("vaex.training", "vaex.loggers"),
-    ("vaex.loaded", "vaex.sweep"),
+    ("vaex.loaded", "vaex.evaluation", "vaex.sweep"),
     ("experiments", "hydra_plugins"),
 ]
 FILES = [path for room in ("vaex", "experiments", "hydra_plugins") for path in ROOT.glob(f"{room}/**/*.py")]

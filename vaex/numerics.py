@@ -21,6 +21,30 @@ def soft_clip(x: Float[Array, "*S"], bounds: tuple[float, float] = LOG_SCALE_BOU
     return low + jax.nn.softplus(x - low)
 
 
+_FACTORS = 16  # (1 + e^-|x|) <= 2 each, so that no product overflows
+
+
+@jax.custom_jvp
+def sum_softplus(x: Float[Array, " D"]) -> Float[Array, ""]:
+    """Returns sum_d log(1 + e^x_d), with an absolute error of float32's 6e-8 a number; relative where D < 16.
+
+    A logarithm for every sixteen numbers: of a decoder of images, those of a plain softplus take as long as its matrix
+    products.
+    """
+    # log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), and a sum of logarithms is the logarithm of the product
+    size = x.shape[0] - x.shape[0] % _FACTORS
+    whole, rest = x[:size], x[size:]
+    factors = (1.0 + jnp.exp(-jnp.abs(whole))).reshape(_FACTORS, -1)
+    logs = jnp.sum(jnp.log(jnp.prod(factors, axis=0)))
+    return jnp.sum(jnp.maximum(whole, 0.0)) + logs + jnp.sum(jax.nn.softplus(rest))
+
+
+@sum_softplus.defjvp
+def _sum_softplus_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # d/dx log(1 + e^x) = sigmoid(x)
+    return sum_softplus(*primals), jnp.sum(jax.nn.sigmoid(primals[0]) * tangents[0])
+
+
 def logit(p: Float[Array, "*S"], margin: float = 1e-3) -> Float[Array, "*S"]:
     """Returns log p - log(1 - p) of p clipped to [margin, 1 - margin]."""
     p = jnp.clip(p, margin, 1.0 - margin)

@@ -45,3 +45,20 @@ def test_bce_is_bernoulli_on_binary_data_and_bounded_by_the_entropy_on_grey():
     assert -float(best) == pytest.approx(entropy, rel=1e-6)  # the minimum of the loss is the entropy, not 0
     assert not Bce.is_density
     assert "no likelihood" in Bce().describe()
+
+
+@pytest.mark.parametrize("size", [16, 50, 784])
+def test_many_pixels_share_logarithms_and_lose_nothing(size):
+    rng = np.random.default_rng(size)
+    raw = np.float32(rng.normal(0.0, 8.0, size))
+    raw[:5] = [-1e4, -88.0, 1e4, 89.0, 0.0]
+    x = np.float32(rng.random(size) < 0.5)
+    exact = log_expit(np.where(x == 1, raw, -raw).astype(np.float64))
+    found = float(Bernoulli().log_prob({}, jnp.asarray(raw), jnp.asarray(x)))
+    # each factor 1 + e^-|l| is rounded once: 6e-8 a pixel; and the sums as any of float32
+    assert found == pytest.approx(exact.sum(), abs=6e-8 * size + 3e-7 * abs(exact).sum())
+    grad = jax.grad(lambda raw: Bernoulli().log_prob({}, raw, jnp.asarray(x)))(jnp.asarray(raw))
+    np.testing.assert_allclose(grad, x - expit(raw.astype(np.float64)), atol=3e-7)
+    # confident and right: log p is a sum of terms far below float32's spacing at 1
+    sure = Bernoulli().log_prob({}, jnp.full(size, 30.0), jnp.ones(size))
+    assert -6e-8 * size <= float(sure) <= 0

@@ -48,6 +48,7 @@ class Dataset:
     measure: str | None  # numbers may be ranked only where it agrees; None where the likelihood is no density
     event_shape: tuple[int, ...]
     levels: int | None  # x is k / (levels - 1); None where it is no level
+    binarization: str  # none, threshold, static or dynamic; of validation and test once, from `data.split_seed`
     # log of the volume that one discrete value fills in each dimension: 0 for a probability, -log levels for a density
     # of dequantized levels in [0, 1]; None where bits per dimension mean nothing
     log_cell: float | None
@@ -178,6 +179,7 @@ class Data(ABC):
             measure=self._measure(raw, mode, likelihood, dequantized),
             event_shape=event_shape,
             levels=levels,
+            binarization=mode,
             log_cell=0.0 if counting else -math.log(divisor) if dequantized and likelihood.is_density else None,
         )
 

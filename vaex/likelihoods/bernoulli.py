@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vaex.likelihoods.base import Likelihood, flat
-from vaex.numerics import logit
+from vaex.numerics import logit, sum_softplus
 from vaex.part import part
 from vaex.typing import Event, Params, PRNGKey, Raw, Scalar, Stats
 
@@ -29,7 +29,7 @@ class Bernoulli(Likelihood):
         del params
         # x = 1: log sigmoid(l) = -softplus(-l);  x = 0: -softplus(l).  One softplus of (1 - 2x) l, exact at any logit.
         x, raw = flat(x), flat(raw)
-        return -jnp.sum(jax.nn.softplus((1.0 - 2.0 * x) * raw))
+        return -sum_softplus((1.0 - 2.0 * x) * raw)
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns sigmoid(l)."""
@@ -67,7 +67,7 @@ class Bce(Likelihood):
         del params
         # x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l)
         x, raw = flat(x), flat(raw)
-        return jnp.sum(x * raw - jax.nn.softplus(raw))
+        return jnp.vdot(x, raw) - sum_softplus(raw)
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns sigmoid(l), the minimiser's prediction."""

@@ -194,7 +194,9 @@ class WandbLog:
         status = str(summary.get("status", ""))
         try:
             run.summary.update({f"final/{key}": _plain(value) for key, value in summary.items()})
-            run.tags = (*(run.tags or ()), *([status] if status else []))
+            run.tags = tuple(
+                dict.fromkeys([*(run.tags or ()), *([status] if status else []), *summary.get("alarms", ())])
+            )
             if self._model is not None and self._model.is_dir():
                 _log_model(run, self._model, status)
             run.finish(exit_code=exit_code)

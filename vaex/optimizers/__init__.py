@@ -1,6 +1,6 @@
 """Optimizers with a traced learning rate."""
 
 from vaex.optimizers.base import Optimizer
-from vaex.optimizers.optimizers import SGD, Adam, AdamW
+from vaex.optimizers.optimizers import SGD, Adam, AdamW, UncorrectedAdam
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "UncorrectedAdam"]

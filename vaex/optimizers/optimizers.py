@@ -1,5 +1,9 @@
 """The optimizers, by optax."""
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import optax
 
 from vaex import _check
@@ -7,7 +11,7 @@ from vaex.optimizers.base import Optimizer
 from vaex.part import part, static
 
 
-def _check_adam(adam: "Adam | AdamW") -> None:
+def _check_adam(adam: "Adam | AdamW | UncorrectedAdam") -> None:
     _check.below_one("optimizer.b1", adam.b1)
     _check.below_one("optimizer.b2", adam.b2)
     _check.positive("optimizer.eps", adam.eps)
@@ -48,6 +52,43 @@ class AdamW(Optimizer):
         """Returns Adam's direction plus weight_decay times the parameters."""
         adam = optax.scale_by_adam(self.b1, self.b2, self.eps)
         return optax.chain(adam, optax.add_decayed_weights(self.weight_decay))
+
+
+@part
+class UncorrectedAdam(Optimizer):
+    """Adam without bias correction, whose second moment starts at `second_moment`, as the code of Burda et al. has it.
+
+    That code sums gradients over a batch of B where ours average: its `eps` is B times, its start B^2 times ours.
+
+    References:
+        Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016 (the authors' code)
+    """
+
+    b1: float = 0.99
+    b2: float = 0.999
+    eps: float = 5e-6
+    second_moment: float = 0.0025
+
+    def __post_init__(self) -> None:
+        Optimizer.__post_init__(self)
+        _check_adam(self)
+        _check.at_least("optimizer.second_moment", self.second_moment, 0.0)
+
+    def direction(self) -> optax.GradientTransformation:
+        """Returns m / (sqrt(v) + eps)."""
+
+        def init(params: Any) -> Any:
+            start = jax.tree.map(lambda p: jnp.full_like(p, self.second_moment), params)
+            return jax.tree.map(jnp.zeros_like, params), start
+
+        def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+            del params
+            # m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2
+            m = jax.tree.map(lambda m, g: self.b1 * m + (1.0 - self.b1) * g, state[0], grads)
+            v = jax.tree.map(lambda v, g: self.b2 * v + (1.0 - self.b2) * jnp.square(g), state[1], grads)
+            return jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + self.eps), m, v), (m, v)
+
+        return optax.GradientTransformation(init, update)
 
 
 @part

@@ -3,5 +3,6 @@
 from vaex.schedules.base import Ramp, Schedule
 from vaex.schedules.constant import Constant
 from vaex.schedules.ramps import Cosine, Cyclical, Linear, Sigmoid
+from vaex.schedules.stages import Stages
 
-__all__ = ["Constant", "Cosine", "Cyclical", "Linear", "Ramp", "Schedule", "Sigmoid"]
+__all__ = ["Constant", "Cosine", "Cyclical", "Linear", "Ramp", "Schedule", "Sigmoid", "Stages"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vaex.sweep.axis import place_ticks, position
-from vaex.sweep.curves import Curve, Point, curves
+from vaex.sweep.curves import Curve, Point, curves, measured_curves
 from vaex.sweep.results import Result
 from vaex.sweep.settings import Comparison, Panel, Setting, deviation, number_of, short
 from vaex.sweep.svg import FAINT, GREY, INK, Tips, blank
@@ -34,6 +34,7 @@ def rate_distortion(comparison: Comparison, panel: Panel, best: Setting | None, 
         chart = _Chart(axes, comparison, best, place, named=are_named(panel))
         if not chart.draw(panel):
             return ""
+        chart.best_channels(panel)
         _lines_of_constant_elbo(axes)
         return chart.tips.svg(figure, name, "Rate-distortion plane")
 
@@ -79,6 +80,16 @@ class _Chart:
             for job in (job for point in curve.points for job in point.jobs if job.status == "diverged"):
                 self._diverged(curve, job)
         return True
+
+    def best_channels(self, panel: Panel) -> None:
+        """Draws the measured curve of each setting's first job: the best q(z|x) that its decoder allows."""
+        inside = (self.axes.get_xlim(), self.axes.get_ylim())
+        for curve in curves(self.comparison, panel):
+            for entry in (one for point in curve.points for one in measured_curves(point)[:1]):
+                numbers = entry["numbers"]
+                self._add(numbers["rate"], numbers["distortion"], color=curve.colour, lw=1.0, ls=(0, (3, 2)), zorder=2)
+        self.axes.set_xlim(inside[0])
+        self.axes.set_ylim(inside[1])
 
     def _curve(self, curve: Curve) -> bool:
         centres, bars = [], []

@@ -1,7 +1,7 @@
 """The curves of a panel: one a group, a point a place on the axis."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from vaex.sweep.results import Result, same
 from vaex.sweep.settings import Comparison, Panel, Setting
@@ -31,6 +31,11 @@ class Curve(NamedTuple):
     colour: str
     marker: str
     points: list[Point]
+
+
+def measured_curves(point: Point) -> list[Mapping[str, Any]]:
+    """Returns the evaluations of a point's jobs that are rate-distortion curves."""
+    return [one for job in point.jobs for one in job.evaluations if one["kind"] == "RDCurve"]
 
 
 def curves(comparison: Comparison, panel: Panel) -> list[Curve]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vaex.sweep.answers import Answer, Answers, counted
 from vaex.sweep.gallery import gallery
+from vaex.sweep.health import health
 from vaex.sweep.html_tables import by_job, by_setting
 from vaex.sweep.markup import Html, join, tag
 from vaex.sweep.pictures import against, explained, plane
@@ -32,6 +33,7 @@ def page(comparison: Comparison, answered: Answered, sweeps: Sequence[Path]) -> 
         _section("Rate against distortion", *explained(comparison), *(plane(comparison, *pair) for pair in answered)),
         _section(f"ELBO and NLL against {axis}", *(against(comparison, *pair) for pair in answered)),
         *_if_any("Weights that moved by themselves", moving_weights(comparison)),
+        *_if_any("Health", health(comparison)),
         _section("By setting", *(by_setting(comparison, *pair) for pair in answered)),
         _section("By job", by_job(comparison, sweeps)),
         _section("Where this comes from", _provenance(comparison, sweeps)),

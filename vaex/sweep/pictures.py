@@ -4,7 +4,7 @@ from html import escape
 
 from vaex.sweep.answers import Answers
 from vaex.sweep.charts import against_axis, are_named, rate_distortion
-from vaex.sweep.curves import curves
+from vaex.sweep.curves import curves, measured_curves
 from vaex.sweep.markup import Html, join, tag
 from vaex.sweep.results import Result
 from vaex.sweep.settings import NO_DENSITY, Comparison, Panel, number_of, short
@@ -60,6 +60,9 @@ def _legend(comparison: Comparison, panel: Panel, found: Answers) -> list[Html]:
         entries.append(_entry("◯", "#222222", f"best density: {comparison.label(found.best)}"))
     if any(job.summary.get("active_units") == 0 for job in jobs):
         entries.append(_entry("○", "#222222", "hollow: collapsed, no active unit (of the median seed)"))
+    points = [point for curve in curves(comparison, panel) for point in curve.points]
+    if any(map(measured_curves, points)):
+        entries.append(_entry("┄", "#222222", "dashed: the best q(z|x) of one job's decoder, by AIS (metric=rd_curve)"))
     if any(job.status == "diverged" for job in jobs):
         entries.append(_entry("✖", "#222222", "diverged; at the edge where its numbers are not finite"))
     return entries

@@ -3,13 +3,14 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from vaex._check import VaexError
 from vaex.sweep.manifest import Entry, read_manifest
+from vaex.training import evaluations
 from vaex.training.files import read_json, write_bytes
 
 _NOT_A_JOB = {"wandb", "checkpoint", "figures", ".hydra"}
@@ -25,11 +26,18 @@ class Result(NamedTuple):
     """Of a job that has left none yet: its status and message."""
     run: Mapping[str, Any] = MappingProxyType({})
     """`run.json`; empty where the job was refused before it started."""
+    evaluations: Sequence[Mapping[str, Any]] = ()
+    """The newest entry of each metric that was evaluated after training; its plain numbers are in `summary`, too."""
 
     @property
     def status(self) -> str:
         """How the job ended."""
         return str(self.summary.get("status", "failed"))
+
+    @property
+    def alarms(self) -> list[str]:
+        """What its numbers warn of: tags of `vaex.metrics.ALARMS`."""
+        return self.summary.get("alarms") or []
 
     def value(self, key: str) -> str:
         """Returns what `key` was in this job: as it was typed, else from its config, else nothing."""
@@ -67,12 +75,18 @@ def read_sweep(sweep: Path) -> list[Result]:
 def _planned(sweep: Path, entry: Entry) -> Result:
     folder = sweep / entry.directory
     summary = _read_if_there(folder / "summary.json") or {"status": entry.status, "message": entry.message}
-    return Result(folder, _parsed(entry.overrides), summary, _read_if_there(folder / "run.json"))
+    return _result(folder, entry.overrides, summary)
 
 
 def _finished(folder: Path) -> Result:
     summary = read_json(folder / "summary.json")
-    return Result(folder, _parsed(summary.get("config_overrides", ())), summary, _read_if_there(folder / "run.json"))
+    return _result(folder, summary.get("config_overrides", ()), summary)
+
+
+def _result(folder: Path, overrides: Iterable[str], summary: dict[str, Any]) -> Result:
+    entries = evaluations.read(folder)
+    run = _read_if_there(folder / "run.json")
+    return Result(folder, _parsed(overrides), summary | evaluations.numbers(entries), run, evaluations.latest(entries))
 
 
 def _read_if_there(path: Path) -> dict[str, Any]:
@@ -127,8 +141,12 @@ def write_csv(path: Path, results: list[Result]) -> None:
     rows = csv.writer(text)
     rows.writerow(["job", *keys, *columns])
     for result, summary in zip(results, flat, strict=True):
-        rows.writerow([str(result.folder), *(result.value(k) for k in keys), *(summary.get(c) for c in columns)])
+        rows.writerow([str(result.folder), *(result.value(k) for k in keys), *(_cell(summary.get(c)) for c in columns)])
     write_bytes(path, text.getvalue().encode())
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _of_validation(summary: dict[str, Any]) -> dict[str, Any]:

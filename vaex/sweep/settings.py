@@ -65,10 +65,10 @@ class Setting:
 
     @property
     def statuses(self) -> str:
-        """How its jobs ended, counted where they ended differently."""
-        status = [job.status for job in self.jobs]
-        counted = dict.fromkeys(status)
-        return ", ".join(f"{status.count(s)} {s}" if len(counted) > 1 else s for s in counted)
+        """How its jobs ended and what their numbers warn of, counted where that is not all of them."""
+        words = [word for job in self.jobs for word in dict.fromkeys([job.status, *job.alarms])]
+        num = len(self.jobs)
+        return ", ".join(w if words.count(w) == num else f"{words.count(w)} {w}" for w in dict.fromkeys(words))
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,12 @@ class Comparison:
     def settings(self) -> list[Setting]:
         """All of them."""
         return [setting for panel in self.panels for setting in panel.settings]
+
+    @property
+    def headlines(self) -> list[str]:
+        """What was evaluated after training, as `metric.number`: one number of each metric."""
+        entries = [one for result in self.results for one in result.evaluations]
+        return list(dict.fromkeys(f"{one['metric']}.{one['headline']}" for one in entries if one["headline"]))
 
     def label(self, setting: Setting, keys: Sequence[str] | None = None) -> str:
         """Returns `beta=4 likelihood=gaussian`."""

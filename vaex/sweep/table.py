@@ -31,7 +31,14 @@ def text(comparison: Comparison) -> str:
 
 def header(comparison: Comparison) -> list[str]:
     """Returns the names of the columns."""
-    return [*(comparison.names[key] for key in comparison.keys), "n", *NUMBERS, "active", "status"]
+    return [
+        *(comparison.names[key] for key in comparison.keys),
+        "n",
+        *NUMBERS,
+        *comparison.headlines,
+        "active",
+        "status",
+    ]
 
 
 def rows(comparison: Comparison, panel: Panel) -> list[list[str]]:
@@ -41,7 +48,7 @@ def rows(comparison: Comparison, panel: Panel) -> list[list[str]]:
 
 def _row(comparison: Comparison, setting: Setting) -> list[str]:
     values = [short(setting.values[key]) for key in comparison.keys]
-    numbers = [spread(setting.numbers(name)) for name in NUMBERS]
+    numbers = [spread(setting.numbers(name)) for name in (*NUMBERS, *comparison.headlines)]
     active = spread(setting.numbers("active_units"), places=1)
     return [*values, str(len(setting.completed)), *numbers, active, setting.statuses]
 

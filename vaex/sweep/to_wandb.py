@@ -1,6 +1,7 @@
 """The report of a sweep in W&B, where its runs are there too."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,14 @@ def _run_id(sweep: Path, member: Result) -> str:
 def results_table(comparison: Comparison) -> tuple[list[str], list[list[Any]]]:
     """Returns the table by setting with each spread in a column of its own, so that W&B can sort and draw."""
     names = [comparison.names[key] for key in comparison.keys]
-    numbers = [column for name in _NAMES for column in (_short(name), f"{_short(name)}_sd")]
+    shown = (*_NAMES, *comparison.headlines)
+    numbers = [column for name in shown for column in (_short(name), f"{_short(name)}_sd")]
     columns = [*names, "n", *numbers, "status", "data_measure"]
     rows = [
         [
             *(setting.values[key] for key in comparison.keys),
             len(setting.completed),
-            *_numbers(setting),
+            *_numbers(setting, shown),
             setting.statuses,
             panel.measure,
         ]
@@ -80,9 +82,9 @@ def _short(name: str) -> str:
     return name.removesuffix("_units")
 
 
-def _numbers(setting: Setting) -> list[float | None]:
+def _numbers(setting: Setting, names: Sequence[str]) -> list[float | None]:
     cells: list[float | None] = []
-    for name in _NAMES:
+    for name in names:
         values = setting.numbers(name)
         cells += [setting.mean(name), deviation(values) if len(values) > 1 else None]
     return cells

@@ -12,7 +12,7 @@ import numpy as np
 from vaex._check import VaexError
 from vaex.data import Dataset
 from vaex.loggers import Jsonl, Log, RunInfo
-from vaex.metrics import summarise_decomposition
+from vaex.metrics import ALARMS, alarms, summarise_decomposition
 from vaex.part import canonical, to_dict
 from vaex.training import checkpoint, figures
 from vaex.training.files import write_json
@@ -68,6 +68,7 @@ class Member:
         return {
             "status": None,
             "message": "",
+            "alarms": [],
             "step": 0,
             "seed": int(self.recipe.seed),
             "beta": None,
@@ -216,6 +217,9 @@ class Member:
 
     def close(self) -> None:
         """Writes `summary.json` and closes the loggers; each of them, whatever another one does."""
+        self.summary["alarms"] = alarms(self.summary)
+        for tag in self.summary["alarms"]:
+            self.log.warning("%s (%s): %s", tag, ALARMS[tag].rule, ALARMS[tag].remedy)
         with self.kept_apart():
             write_json(self.job.folder / "summary.json", self.summary)
         for log in self.logs:

@@ -1,0 +1,187 @@
+"""`python -m experiments.evaluate run=DIR`: metrics of a finished run, or of every run of a sweep."""
+
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from experiments.command import CONF, command, mistakes
+from vaex._check import VaexError, one_of, seed
+
+LOG = logging.getLogger("vaex")
+KEYS = ("run", "split", "seed", "strategy", "output_dir", "wandb", "metric")
+
+
+@hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")
+def task(cfg: DictConfig) -> None:
+    """Appends to the `evaluation.json` of every run, and prints the numbers."""
+    from experiments.assemble import build, plain, unknown_key
+
+    with mistakes(HydraConfig.get()):
+        config = plain(cfg)
+        for key in config:
+            if key not in KEYS:
+                raise VaexError(unknown_key(key, config[key], {k: config[k] for k in KEYS}))
+        _check(config)
+        _say_on_the_console()
+        metrics = {name: build(node, f"metric.{name}") for name, node in config["metric"].items()}
+        for line in evaluate(config, metrics):
+            print(line, flush=True)
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    one_of("split", config["split"], ("test", "validation"))
+    one_of("strategy", config["strategy"], ("auto", "loop", "vmap"))
+    seed("seed", config["seed"])
+    if not isinstance(config["wandb"], bool):
+        raise VaexError(f"wandb: expected true or false, got {config['wandb']!r}; type wandb=false")
+    if not config["metric"]:
+        raise VaexError("metric: expected at least one, got none; type metric=nll or 'metric=[nll,information]'")
+    if not config["run"]:
+        raise VaexError(f"run: expected a folder, got {config['run']!r}; type run=latest")
+
+
+def _say_on_the_console() -> None:
+    LOG.setLevel(logging.INFO)
+    if not LOG.handlers:
+        LOG.addHandler(logging.StreamHandler(sys.stderr))
+
+
+def evaluate(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    """Returns the lines to print, after measuring; what is measured is on disk as soon as it is there.
+
+    Args:
+        config: as `conf/evaluate.yaml` has it.
+        metrics: by name.
+    """
+    from vaex.evaluation import folders_of
+
+    folder = latest(Path(config["output_dir"])) if config["run"] == "latest" else Path(config["run"]).expanduser()
+    folders, notes = folders_of(folder)
+    for note in notes:
+        LOG.warning(note)
+
+    from experiments.device import prepare_jax
+
+    prepare_jax(num_devices=len(folders))
+
+    from vaex.evaluation.runs import finished, packs_of
+    from vaex.training import StopFlag
+    from vaex.training.evaluate import Stopped
+
+    datasets: dict[Any, Any] = {}
+    runs = [finished(_job(one, datasets)) for one in folders]
+    for name in (config["split"],):
+        if getattr(runs[0].job.data, name) is None:
+            raise VaexError(f"split={name}: {runs[0].job.data.name} was trained without one; type split=test")
+    for run in runs:
+        for metric in metrics.values():
+            metric.check(run.model)  # every mistake before the first number
+    packs = packs_of(runs)
+    LOG.info("%s: %d run%s, %d pack%s", folder, len(runs), "s" * (len(runs) > 1), len(packs), "s" * (len(packs) > 1))
+    with StopFlag() as stop:
+        try:
+            lines = [line for pack in packs for line in _measure_pack(pack, config, metrics, stop)]
+        except Stopped:
+            print("stopped; what was measured is in the runs' evaluation.json", file=sys.stderr)
+            sys.exit(stop.exit_code)
+    return lines
+
+
+def latest(output_dir: Path) -> Path:
+    """Returns the newest run, or the sweep that it belongs to.
+
+    Raises:
+        VaexError: where there is none.
+    """
+    from vaex.loaded import latest_run
+
+    run = latest_run(output_dir)
+    return run.parent if (run.parent / "multirun.yaml").exists() else run
+
+
+def _job(folder: Path, datasets: dict[Any, Any]) -> Any:
+    """Returns the job of a folder, from the config that its `run.json` holds."""
+    from experiments.assemble import assemble
+    from vaex.training.files import read_json
+
+    of_run = read_json(folder / "run.json")
+    try:
+        return assemble(of_run["config"], folder, datasets, name=_name(of_run), group=of_run.get("group"))
+    except VaexError as error:
+        raise VaexError(f"{folder}: {error}") from None
+
+
+def _name(of_run: Mapping[str, Any]) -> str:
+    return str(of_run.get("name") or "")
+
+
+def _measure_pack(pack: Sequence[Any], config: Mapping[str, Any], metrics: Mapping[str, Any], stop: Any) -> list[str]:
+    from vaex.evaluation.measure import measure
+    from vaex.evaluation.record import entry
+    from vaex.training.evaluations import append
+
+    split, noise = config["split"], config["seed"]
+    entries: list[list[Any]] = [[] for _ in pack]
+    lines: list[str] = []
+    try:
+        for name, metric in metrics.items():
+            measured = measure(
+                list(pack),
+                name,
+                metric,
+                split=split,
+                seed=noise,
+                strategy=config["strategy"],
+                should_stop=lambda: bool(stop),
+            )
+            for run, own, one in zip(pack, entries, measured, strict=True):
+                own.append(entry(run, name, metric, one, split=split, seed=noise))
+                append(run.job.folder, own[-1:])
+                lines.append(f"{run.job.folder}: {shown(own[-1])}")
+                for warning in one.warnings:
+                    LOG.warning("%s: %s", run.job.folder, warning)
+    finally:
+        if config["wandb"]:
+            _to_wandb(pack, entries, Path(config["output_dir"]))
+    return lines
+
+
+def _to_wandb(pack: Sequence[Any], entries: Sequence[Sequence[Any]], output_dir: Path) -> None:
+    from vaex.evaluation.to_wandb import log_entries
+
+    folder = output_dir / "evaluations" / time.strftime("%Y-%m-%d") / time.strftime("%H-%M-%S")
+    for run, own in zip(pack, entries, strict=True):
+        logger = run.job.loggers.get("wandb")
+        if logger is not None and own:
+            folder.mkdir(parents=True, exist_ok=True)
+            line = log_entries(run, own, folder, logger)
+            if line:
+                LOG.info(line)
+
+
+def shown(entry: Mapping[str, Any]) -> str:
+    """Returns the plain numbers of an entry in one line, with what they were obtained from."""
+    numbers = entry["numbers"]
+    parts = []
+    for key, value in numbers.items():
+        if isinstance(value, (int, float)) and not key.endswith("_se") and key != "num_samples":
+            se = numbers.get(f"{key}_se")
+            parts.append(f"{key} {value:.4g}" if se is None else f"{key} {value:.2f} +- {se:.2f}")
+    k = "" if entry["num_samples"] is None else f", K = {entry['num_samples']}"
+    return f"{entry['metric']} ({entry['num_examples']} {entry['split']} examples{k}): " + "  ".join(parts)
+
+
+def main() -> None:
+    """Runs the command."""
+    command(task, "evaluate")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
