@@ -49,12 +49,13 @@ def whole(name: str, value: object, low: int = 1) -> None:
         raise VaexError(f"{name}: expected a whole number of at least {low}, got {value!r}")
 
 
-def one_of(name: str, value: object, choices: Iterable[str]) -> None:
+def one_of(name: str, value: object, choices: Iterable[object]) -> None:
     """Raises `VaexError` unless `value` is among `choices`."""
     choices = tuple(choices)
     if value not in choices:
-        hint = did_you_mean(str(value), choices)
-        raise VaexError(f"{name}: expected one of {', '.join(choices)}; got {value!r}{hint}")
+        names = [str(choice) for choice in choices]
+        hint = did_you_mean(str(value), names)
+        raise VaexError(f"{name}: expected one of {', '.join(names)}; got {value!r}{hint}")
 
 
 def below_one(name: str, value: Real) -> None:

@@ -13,11 +13,11 @@ from jaxtyping import Array, Float
 from vaex import _check
 from vaex._check import VaexError
 from vaex.data import Preparation
-from vaex.metrics import importance_estimate
+from vaex.metrics import CHUNK, DRAWS, importance_estimate
 from vaex.models import VAE
 from vaex.part import canonical, from_dict
 from vaex.training import checkpoint
-from vaex.training.evaluate import BATCH, DRAWS
+from vaex.training.evaluate import BATCH
 from vaex.training.streams import stream
 from vaex.typing import Params, Stats
 
@@ -116,7 +116,7 @@ class LoadedModel:
         _check.whole("num_samples", num_samples)
         x = self._prepared(x)
         likelihood.check_support(np.asarray(x), "log_prob's x")
-        chunk = min(num_samples, 50)
+        chunk = min(num_samples, CHUNK)
         index = np.arange(len(x), dtype=np.int32)
         estimate = partial(
             _log_prob, self.model, self.params, stream(seed, "log_prob"), num_samples=num_samples, chunk=chunk

@@ -118,7 +118,7 @@ def write_digits(path: Path) -> None:
     from vaex.likelihoods import Bernoulli
 
     loaded = Digits().load(Bernoulli())
-    train, test = (np.asarray(loaded.preparation(split)) for split in (loaded.train, loaded.test))
+    train, test = (np.asarray(loaded.preparation(np.asarray(split))) for split in (loaded.train, loaded.test))
     np.savez(path, train=train.reshape(len(train), -1), test=test.reshape(len(test), -1))
 
 

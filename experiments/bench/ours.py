@@ -43,7 +43,7 @@ def dataset(problem: Problem) -> Dataset:
 def examples(problem: Problem) -> np.ndarray:
     """Returns what the rivals train on, float32 [N, D]: the numbers that our model sees."""
     loaded = dataset(problem)
-    x = np.asarray(loaded.preparation(loaded.train), np.float32)
+    x = np.asarray(loaded.preparation(np.asarray(loaded.train)), np.float32)
     return np.ascontiguousarray(x.reshape(len(x), -1))
 
 
@@ -84,7 +84,7 @@ def build(problem: Problem, x: np.ndarray, members: str = "1", strategy: str = "
     num = int(members)
     prepare_jax(num_devices=num)  # a host device a core for a pack, one for a run by itself: as the commands do
     loaded = dataset(problem)
-    assert np.array_equal(np.asarray(loaded.preparation(loaded.train)).reshape(x.shape), x)
+    assert np.array_equal(np.asarray(loaded.preparation(np.asarray(loaded.train))).reshape(x.shape), x)
     about = (problem, _SOURCES[problem.name][1], loaded.event_shape)
 
     def run(seed: int) -> tuple[float, float]:

@@ -7,13 +7,17 @@ import pytest
 import yaml
 
 import vaex.data
-from vaex.data import Array, Data, Digits, FashionMnist, Mnist
+from vaex.data import Array, Counts, Data, Digits, FashionMnist, Mnist, Patches, Tfds
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 
 
 @pytest.mark.parametrize(
-    ("name", "cls"), [("digits", Digits), ("mnist", Mnist), ("fashion_mnist", FashionMnist), ("array", Array)]
+    ("name", "cls"),
+    [
+        *(("digits", Digits), ("mnist", Mnist), ("fashion_mnist", FashionMnist), ("array", Array)),
+        *(("counts", Counts), ("patches", Patches)),
+    ],
 )
 def test_every_argument_is_there_with_its_default(name: str, cls: type[Data]) -> None:
     node = yaml.safe_load((CONF / f"{name}.yaml").read_text())
@@ -23,6 +27,19 @@ def test_every_argument_is_there_with_its_default(name: str, cls: type[Data]) ->
     assert data == cls()  # jobs share a pack if their data nodes are equal
     assert hash(data) == hash(cls())
     assert data.name == name
+
+
+DOORS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CONF.glob("*.yaml"))}
+DOORS = {name: node for name, node in DOORS.items() if node.pop("_target_") == "vaex.data.Tfds"}
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_named_set_is_the_door_with_its_name(name: str) -> None:
+    node, defaults = DOORS[name], {field.name: field.default for field in dataclasses.fields(Tfds)}
+    changed = {key for key in {*node, *defaults} if node[key] != defaults[key]}
+    assert changed <= {"name", "size", "grey"}
+    assert (node["name"] or "tfds").partition("/")[0] == name
+    assert hash(Tfds(**node)) == hash(Tfds(**node))  # jobs share a pack if their data nodes are equal
 
 
 def test_every_data_set_has_a_file() -> None:

@@ -132,12 +132,22 @@ def in_a_new_process(code: str) -> str:
 def test_values_of_another_type_are_refused_and_whole_numbers_are_fractions_too() -> None:
     code = """
 from vaex._check import VaexError
-from vaex.data import Array, Digits
+from vaex.data import Array, Counts, Digits, Patches, Tfds
 wrong = [dict(validation_fraction=True), dict(test_fraction="0.2"), dict(split_seed=0.5), dict(seed=None),
          dict(rescale=None), dict(binarize=1), dict(test_fraction=1)]
 for options in wrong:
     try:
         Digits(**options)
+    except VaexError as error:
+        assert f"data.{next(iter(options))}" in str(error)
+    else:
+        raise AssertionError(options)
+others = [(Counts, dict(num_examples=2.5)), (Counts, dict(num_factors=None)), (Counts, dict(dispersion="2")),
+          (Counts, dict(library=True)), (Tfds, dict(name=7)), (Tfds, dict(size=2.5)), (Tfds, dict(grey=None)),
+          (Patches, dict(size="8"))]
+for cls, options in others:
+    try:
+        cls(**options)
     except VaexError as error:
         assert f"data.{next(iter(options))}" in str(error)
     else:
@@ -155,17 +165,21 @@ print("all")
 def test_heavy_packages_stay_unimported(tmp_path: Path) -> None:
     # Each costs a second or more at the start of every command; a prepared MNIST needs none of them either.
     code = f"""
+import json
 import sys
 from pathlib import Path
 import numpy as np
-from vaex.data import Digits, Mnist
+from vaex.data import Digits, Mnist, Tfds
 from vaex.likelihoods import Bernoulli
 folder = Path({str(tmp_path)!r}, "mnist", "3.0.1")
 folder.mkdir(parents=True)
 for split in ("train", "test"):
     np.save(folder / f"vaex-{{split}}.npy", np.zeros((2, 28, 28, 1), np.uint8))
+splits = [dict(name=split, shardLengths=["2"]) for split in ("train", "test")]
+(folder / "dataset_info.json").write_text(json.dumps(dict(splits=splits)))
 Digits().load(Bernoulli())
 assert len(Mnist(data_dir={str(tmp_path)!r}).load(Bernoulli()).train) == 2
+assert len(Tfds(name="mnist", data_dir={str(tmp_path)!r}).load(Bernoulli()).train) == 2
 heavy = ("tensorflow_datasets", "sklearn", "PIL", "pandas", "requests", "matplotlib")
 print([name for name in heavy if name in sys.modules])
 """

@@ -77,7 +77,12 @@ def assert_same_images(found: np.ndarray, expected: np.ndarray) -> None:
 def prepare(made_up: tuple[Originals, Path], tmp_path: Path, manual_dir: Path | None = None) -> tuple:
     """Returns the prepared made-up images."""
     originals, folder = made_up
-    return prepared.prepared(originals, data_dir=str(tmp_path / "tfds"), manual_dir=str(manual_dir or folder))
+    return read(originals, tmp_path, str(manual_dir or folder))
+
+
+def read(originals: Originals, tmp_path: Path, manual_dir: str | None) -> tuple:
+    raw = prepared.prepared(originals.name, originals.version, str(tmp_path / "tfds"), manual_dir, originals=originals)
+    return raw.train, raw.test
 
 
 def test_preparing_keeps_every_image_and_says_nothing(
@@ -98,8 +103,8 @@ def test_later_calls_read_the_cache_alone(
 ) -> None:
     first = prepare(made_up, tmp_path)
     monkeypatch.setattr(prepared, "_prepare", None)
-    monkeypatch.setattr(prepared, "_read_prepared", None)
-    second = prepared.prepared(made_up[0], data_dir=str(tmp_path / "tfds"), manual_dir=None)
+    monkeypatch.setattr(prepared, "store", None)
+    second = read(made_up[0], tmp_path, None)
     for before, after in zip(first, second, strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -139,8 +144,9 @@ import sys
 import numpy as np
 from vaex.data.originals import Originals
 from vaex.data.prepared import prepared
-arrays = prepared(Originals{tuple(originals)!r}, data_dir={str(tmp_path / "tfds")!r}, manual_dir={str(folder)!r})
-np.savez(sys.argv[1], *arrays)
+originals = Originals{tuple(originals)!r}
+raw = prepared(originals.name, originals.version, {str(tmp_path / "tfds")!r}, {str(folder)!r}, originals=originals)
+np.savez(sys.argv[1], raw.train, raw.test)
 """
     outs = [tmp_path / f"{i}.npz" for i in range(2)]
     processes = [subprocess.Popen([sys.executable, "-c", code, out]) for out in outs]
@@ -263,7 +269,7 @@ def test_download(
 ) -> None:
     for path in made_up[1].iterdir():
         shutil.copy(path, server)
-    train, test = prepared.prepared(made_up[0], data_dir=str(tmp_path / "tfds"), manual_dir=None)
+    train, test = read(made_up[0], tmp_path, None)
     assert_same_images(train, images["train"])
     assert_same_images(test, images["t10k"])
     assert capfd.readouterr() == ("", "")
@@ -273,7 +279,7 @@ def test_what_the_network_brings_is_checked_too(made_up: tuple[Originals, Path],
     for path in made_up[1].iterdir():
         (server / path.name).write_bytes(gzip.compress(b"<html>Please sign in</html>"))
     with pytest.raises(VaexError, match="is not the original: expected SHA-256"):
-        prepared.prepared(made_up[0], data_dir=str(tmp_path / "tfds"), manual_dir=None)
+        read(made_up[0], tmp_path, None)
     assert not (tmp_path / "tfds" / "mnist").exists()
 
 
@@ -289,7 +295,7 @@ def test_without_the_network_the_message_says_where_to_put_the_files(
         monkeypatch.setattr(Quiet, "do_GET", lambda self: self.send_error(503))
     start = time.perf_counter()
     with pytest.raises(VaexError) as caught:
-        prepared.prepared(made_up[0], data_dir=str(tmp_path / "tfds"), manual_dir=None)
+        read(made_up[0], tmp_path, None)
     assert time.perf_counter() - start < 60  # tensorflow-datasets alone would try for 200 s
     assert "cannot be downloaded from http://127.0.0.1" in str(caught.value)
     assert made_up[0].listed in str(caught.value)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 
+import numpy as np
+
 from vaex._check import VaexError
 from vaex.data.base import Data, Raw
 from vaex.data.files import read_file
@@ -37,4 +39,5 @@ class Array(Data):
                 "type data=array data.path=FILE"
             )
         arrays, notes = read_file(Path(fspath(self.path)).expanduser())
-        return Raw(arrays["train"], arrays.get("test"), arrays.get("validation"), notes=notes)
+        test, validation = (None if a is None else np.asarray(a) for a in map(arrays.get, ("test", "validation")))
+        return Raw(arrays["train"], test, validation, notes=notes)

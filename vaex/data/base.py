@@ -5,7 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from vaex import _check
 from vaex._check import VaexError
 from vaex.data.moments import moments, prepared_stats, rescaling, spread_over_a_level
 from vaex.data.preparation import Preparation
-from vaex.data.splits import Examples, Splits, binarize, clip_to_training, dequantize, generator, split
+from vaex.data.rows import Examples, InMemory, Rows, is_mapped
+from vaex.data.splits import Splits, binarize, clip_to_training, dequantize, generator, limits, split
 from vaex.data.support import check_support
 from vaex.likelihoods import Likelihood
 from vaex.typing import Stats
@@ -21,14 +22,16 @@ from vaex.typing import Stats
 BINARIZE = ("auto", "none", "threshold", "static", "dynamic")
 DEQUANTIZE = ("auto", "none", "uniform")
 RESCALE = ("none", "minmax", "standardize")
+STREAM = ("auto", True, False)
+_HASHED = 1000  # rows of a split that streams
 
 
 class Raw(NamedTuple):
     """What a source holds, before splitting."""
 
     train: Examples
-    test: Examples | None = None  # None: to be split off
-    validation: Examples | None = None
+    test: InMemory | None = None  # None: to be split off
+    validation: InMemory | None = None
     levels: int | None = None  # uint8 0..levels-1, given as stored / (levels - 1) in [0, 1]; None: real numbers
     notes: tuple[str, ...] = ()
 
@@ -38,9 +41,9 @@ class Dataset:
     """Arrays as stored, and how a batch of them becomes the model's x."""
 
     name: str
-    train: Examples  # uint8 levels, or float32; [N, D] or [N, H, W, C]
-    validation: Examples | None
-    test: Examples
+    train: Examples  # uint8 levels, or float32; [N, D] or [N, H, W, C]; `Rows` where it streams
+    validation: InMemory | None
+    test: InMemory
     preparation: Preparation
     stats: Stats  # of the prepared training split
     notes: tuple[str, ...]  # what was done, for the log
@@ -59,11 +62,19 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the arrays as stored, in hex."""
+        """Of the arrays as stored, in hex; of a split that streams, of its size and a thousand of its rows."""
         digest = hashlib.sha256()
         for array in (self.train, self.validation, self.test):
+            if isinstance(array, Rows):
+                digest.update(repr(array.shape).encode())
+                array = array[np.unique(np.linspace(0, len(array) - 1, _HASHED).astype(int))]
             digest.update(b"" if array is None else np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    @property
+    def streams(self) -> bool:
+        """Whether the training split stays on disk."""
+        return isinstance(self.train, Rows)
 
     @property
     def is_image(self) -> bool:
@@ -84,6 +95,7 @@ class Data(ABC):
     rescale: str = "none"  # learned on the training split, undone on output
     flatten: bool = False  # N x H x W x C becomes N x D vectors
     clip: bool = False  # to [0, 1] after rescale=minmax: to the training split's range
+    stream: str | bool = "auto"  # whether the training split is read batch by batch; auto: from 1 GiB on, from files
 
     def __post_init__(self) -> None:
         """Raises `VaexError` for options that no data set accepts."""
@@ -96,6 +108,7 @@ class Data(ABC):
         _check.one_of("data.binarize", self.binarize, BINARIZE)
         _check.one_of("data.dequantize", self.dequantize, DEQUANTIZE)
         _check.one_of("data.rescale", self.rescale, RESCALE)
+        _check.one_of("data.stream", self.stream, STREAM)
         for name in ("flatten", "clip"):
             if not isinstance(getattr(self, name), bool):
                 raise VaexError(f"data.{name}: expected true or false, got {getattr(self, name)!r}")
@@ -131,7 +144,7 @@ class Data(ABC):
         Raises:
             VaexError: where the data cannot be read or split, or lie outside the likelihood's support.
         """
-        raw = self.read()
+        raw = self._placed(self.read())
         event_shape = _event_shape(self.name, raw)
         if self.flatten:
             raw, event_shape = _flat(raw), (math.prod(event_shape),)
@@ -183,6 +196,19 @@ class Data(ABC):
             log_cell=0.0 if counting else -math.log(divisor) if dequantized and likelihood.is_density else None,
         )
 
+    def _placed(self, raw: Raw) -> Raw:
+        """Returns the source with its training split on disk, or in memory, as asked; the other splits in memory."""
+        streams = is_mapped(raw.train) if self.stream == "auto" else self.stream
+        train = raw.train if isinstance(raw.train, Rows) else Rows(raw.train)
+        if streams and (self.clip or self.binarize in ("static", "threshold")):
+            what = "data.clip=true" if self.clip else f"data.binarize={self.binarize}"
+            raise VaexError(
+                f"{what} changes the stored training split, and that of {self.name} is read from disk batch by batch; "
+                "type data.stream=false where it fits into memory, or data.binarize=dynamic for {0, 1}"
+            )
+        test, validation = (None if split is None else np.asarray(split) for split in (raw.test, raw.validation))
+        return raw._replace(train=train if streams else np.asarray(raw.train), test=test, validation=validation)
+
     def _binarization(self, raw: Raw, likelihood: Likelihood) -> str:
         if self.binarize != "auto":
             return self.binarize
@@ -197,8 +223,8 @@ class Data(ABC):
         return asked_for_nothing and likelihood.support == "open_unit_interval"
 
     def _binarized(self, splits: Splits, mode: str, divisor: float) -> Splits:
-        def once(stored: Examples, kind: str) -> Examples:
-            low, high = stored.min() / divisor, stored.max() / divisor
+        def once(stored: Any, kind: str) -> Any:
+            low, high = (float(f(a)) / divisor for f, a in zip((np.min, np.max), limits(stored), strict=True))
             if low < 0 or high > 1:
                 raise VaexError(
                     f"data.binarize={mode} expects values in [0, 1], but {self.name}, {kind} split reaches from "
@@ -221,6 +247,9 @@ class Data(ABC):
         if not onto and raw.levels is not None:
             onto = f"counts 0 to {raw.levels - 1}" if likelihood.support == "counts" else "[0, 1]"
         notes = list(raw.notes)
+        if isinstance(raw.train, Rows):
+            size = f"{raw.train.nbytes / 2**30:.2f} GiB"
+            notes.append(f"{self.name}: the training split ({size}) is read from disk, batch by batch")
         if onto:
             notes.append(f"{what}{' ->' if raw.levels else ':'} {onto}, for likelihood={likelihood.name}")
         if self.rescale != "none":

@@ -37,5 +37,6 @@ class FashionMnist(Data):
 
     def read(self) -> Raw:
         """Returns the images, prepared at first use and cached."""
-        train, test = prepared(FASHION_MNIST, data_dir=self.data_dir, manual_dir=self.manual_dir)
-        return Raw(train=train, test=test, levels=256)
+        return prepared(
+            FASHION_MNIST.name, FASHION_MNIST.version, self.data_dir, self.manual_dir, originals=FASHION_MNIST
+        )

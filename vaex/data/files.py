@@ -9,7 +9,8 @@ from typing import BinaryIO
 import numpy as np
 
 from vaex._check import VaexError, did_you_mean
-from vaex.data.splits import Examples
+from vaex.data.rows import LARGE, Examples, Rows
+from vaex.data.splits import chunks
 from vaex.data.table import listed, read_table
 
 SPLITS = ("train", "test", "validation")
@@ -28,6 +29,9 @@ def read_file(path: Path) -> tuple[dict[str, Examples], tuple[str, ...]]:
         if suffix == ".csv":
             table, notes = read_table(path)
             return {"train": examples(table, path.name)}, notes
+        if suffix == ".npy" and path.stat().st_size > LARGE:
+            with _decoding(path.name):
+                return {"train": on_disk(np.load(path, mmap_mode="r"), path.name)}, ()
         with path.open("rb") as stream:  # NumPy would leave a broken file open
             return _read_numpy(path, stream)
     except (OSError, EOFError, zipfile.BadZipFile) as error:
@@ -75,6 +79,21 @@ def examples(array: np.ndarray, where: str) -> Examples:
     Raises:
         VaexError: where it holds no numbers, has another shape, or numbers that are not finite or overflow float32.
     """
+    _check_shape(array, where)
+    _check_values(array, where)
+    array = np.ascontiguousarray(array, np.float32)
+    return array[..., None] if array.ndim == 3 else array
+
+
+def on_disk(array: np.ndarray, where: str) -> Rows:
+    """Returns what `examples` returns, of a memory-mapped array that stays on disk."""
+    _check_shape(array, where)
+    for rows in chunks(array):
+        _check_values(array[rows], f"{where}, rows {rows.start} to {rows.stop - 1}")
+    return Rows(array[..., None] if array.ndim == 3 else array, dtype=np.float32)
+
+
+def _check_shape(array: np.ndarray, where: str) -> None:
     if array.dtype.kind not in "fiub":
         raise VaexError(f"{where}: expected numbers, got {_kind(array.dtype)}; save x.astype(np.float32) instead")
     if array.ndim == 1:
@@ -86,12 +105,13 @@ def examples(array: np.ndarray, where: str) -> Examples:
         raise VaexError(f"{where}: expected N x D, N x H x W or N x H x W x C, got shape {array.shape}")
     if array.size == 0:
         raise VaexError(f"{where}: expected at least one example of at least one number, got shape {array.shape}")
+
+
+def _check_values(array: np.ndarray, where: str) -> None:
     _refuse(array, ~np.isfinite(array), where, "NaN or infinite", "remove those examples or fill them in")
     largest = np.finfo(np.float32).max
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         _refuse(array, np.abs(array) > largest, where, "too large for float32", "save the data in other units")
-    array = np.ascontiguousarray(array, np.float32)
-    return array[..., None] if array.ndim == 3 else array
 
 
 def _refuse(array: np.ndarray, bad: np.ndarray, where: str, what: str, fix: str) -> None:

@@ -36,5 +36,4 @@ class Mnist(Data):
 
     def read(self) -> Raw:
         """Returns the images, prepared at first use and cached."""
-        train, test = prepared(MNIST, data_dir=self.data_dir, manual_dir=self.manual_dir)
-        return Raw(train=train, test=test, levels=256)
+        return prepared(MNIST.name, MNIST.version, self.data_dir, self.manual_dir, originals=MNIST)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from vaex.data.splits import Examples, chunks
+from vaex.data.splits import Examples, chunks, limits
 from vaex.typing import Stats
 
 PerValue = Float64[np.ndarray, "*event"]
@@ -44,7 +44,7 @@ def moments(train: Examples, divisor: float) -> Moments:
     for rows in chunks(train):
         # The second pass subtracts the mean first: sums of squares would cancel where the mean is large.
         squares += np.square(train[rows] - mean).sum(0)
-    low, high = train.min(0).astype(np.float64), train.max(0).astype(np.float64)
+    low, high = (a.astype(np.float64) for a in limits(train))
     return Moments(mean / divisor, squares / len(train) / divisor**2, low / divisor, high / divisor)
 
 

@@ -28,6 +28,17 @@ class Originals(NamedTuple):
         return ", ".join(f"{file}.gz" for file in self.sha256)
 
 
+def folder_of(name: str, manual_dir: str | None) -> Path | None:
+    """Returns the folder of a data set's original files, or None where they are to be downloaded.
+
+    That is `manual_dir`, or its sub-folder of the data set's name; without one, the sub-folder of `VAEX_DATA_DIR`.
+    """
+    root = Path(manual_dir or os.environ.get("VAEX_DATA_DIR") or "").expanduser()
+    folder = root / name if (root / name).is_dir() else root
+    # Without `manual_dir`: VAEX_DATA_DIR may be unset, or hold other data sets only
+    return folder if manual_dir or folder != root else None
+
+
 def find(originals: Originals, manual_dir: str | None) -> dict[str, Path] | None:
     """Returns the originals the user has, with or without `.gz`, or None where they are to be downloaded.
 
@@ -36,10 +47,9 @@ def find(originals: Originals, manual_dir: str | None) -> dict[str, Path] | None
     Raises:
         VaexError: where the user named a folder in which a file is missing.
     """
-    root = Path(manual_dir or os.environ.get("VAEX_DATA_DIR") or "").expanduser()
-    folder = root / originals.name if (root / originals.name).is_dir() else root
-    if not manual_dir and folder == root:
-        return None  # VAEX_DATA_DIR is unset, or holds other data sets only
+    folder = folder_of(originals.name, manual_dir)
+    if folder is None:
+        return None
     candidates = {file: (folder / file, folder / f"{file}.gz") for file in originals.sha256}
     found = {file: next((path for path in paths if path.is_file()), None) for file, paths in candidates.items()}
     missing = [f"{file}.gz" for file, path in found.items() if path is None]

@@ -1,15 +1,26 @@
 """Training, validation and test split, and binarization once and for all: both set by `data.split_seed` alone."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
 
 from vaex._check import VaexError
 from vaex.data.preparation import level_noise
+from vaex.data.rows import Examples, InMemory, Rows
 
-Examples = Shaped[np.ndarray, "_ *event"]  # the splits differ in length, never in the shape of an example
+__all__ = [
+    "Examples",
+    "InMemory",
+    "Splits",
+    "binarize",
+    "chunks",
+    "clip_to_training",
+    "dequantize",
+    "generator",
+    "limits",
+    "split",
+]
 
 _CHUNK = 2**20  # values worked on at a time, so that 60,000 images never become one float array
 
@@ -18,8 +29,8 @@ class Splits(NamedTuple):
     """The three splits, as stored."""
 
     train: Examples
-    validation: Examples | None
-    test: Examples
+    validation: InMemory | None
+    test: InMemory
 
 
 def generator(split_seed: int, purpose: str) -> np.random.Generator:
@@ -38,8 +49,8 @@ def chunks(array: Examples) -> Iterator[slice]:
 def split(
     name: str,
     train: Examples,
-    validation: Examples | None,
-    test: Examples | None,
+    validation: InMemory | None,
+    test: InMemory | None,
     *,
     split_seed: int,
     test_fraction: float,
@@ -75,12 +86,21 @@ def split(
         return Splits(train, validation, test)
     order = generator(split_seed, "split").permutation(total)
     parts = np.split(order, [num_test, num_test + num_validation])
-    in_test, in_validation, in_train = (train[np.sort(part)] for part in parts)
+    in_test, in_validation = (train[np.sort(part)] for part in parts[:2])
+    rest = np.sort(parts[2])
+    in_train = train.take(rest) if isinstance(train, Rows) else train[rest]
     return Splits(
         in_train,
         in_validation if num_validation else validation,
         in_test if test is None else test,
     )
+
+
+def limits(array: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the smallest and the largest value of each place of an example."""
+    parts = [(array[rows].min(0), array[rows].max(0)) for rows in chunks(array)]
+    lows, highs = zip(*parts, strict=True)
+    return np.min(lows, axis=0), np.max(highs, axis=0)
 
 
 def _too_small(name: str, kind: str, fraction: float, total: int) -> str:
@@ -90,7 +110,7 @@ def _too_small(name: str, kind: str, fraction: float, total: int) -> str:
     )
 
 
-def binarize(stored: Examples, *, divisor: float, rng: np.random.Generator | None) -> Examples:
+def binarize(stored: InMemory, *, divisor: float, rng: np.random.Generator | None) -> InMemory:
     """Returns `stored` with every value 0 or `divisor`: drawn with `rng`, or cut at one half without."""
     binary = np.empty_like(stored)
     for rows in chunks(stored):
@@ -110,10 +130,11 @@ def dequantize(name: str, splits: Splits, split_seed: int) -> Splits:
         VaexError: where the values are not whole numbers.
     """
 
-    def once(stored: Examples | None, kind: str) -> Examples | None:
+    def once(stored: Any, kind: str) -> Any:
         if stored is None:
             return None
-        rng, noisy = generator(split_seed, f"u {kind[:6]}"), np.empty(stored.shape, np.float32)
+        rng = generator(split_seed, f"u {kind[:6]}")
+        noisy = None if kind == "training" else np.empty(stored.shape, np.float32)
         for rows in chunks(stored):
             whole = stored[rows].astype(np.float32)
             bad = whole[whole != np.round(whole)]
@@ -122,8 +143,9 @@ def dequantize(name: str, splits: Splits, split_seed: int) -> Splits:
                     f"data.dequantize=uniform expects whole numbers, but {name}, {kind} split holds {bad.flat[0]:.6g}; "
                     "type data.dequantize=none"
                 )
-            noisy[rows] = whole + level_noise(rng.integers(0, 2**16, whole.shape, np.uint16))
-        return stored if kind == "training" else noisy
+            if noisy is not None:
+                noisy[rows] = whole + level_noise(rng.integers(0, 2**16, whole.shape, np.uint16))
+        return stored if noisy is None else noisy
 
     train, validation, test = once(splits.train, "training"), *map(once, splits[1:], ("validation", "test"))
     assert train is not None
@@ -137,11 +159,12 @@ def clip_to_training(splits: Splits) -> tuple[Splits, dict[str, str]]:
     The range is that of `data.rescale=minmax`: of each dimension of vectors, of each channel of images. A dimension
     that is constant in training becomes constant everywhere.
     """
-    axes = tuple(range(splits.train.ndim - 1)) if splits.train.ndim > 2 else 0
-    low, high = splits.train.min(axes), splits.train.max(axes)
+    low, high = limits(splits.train)
+    axes = tuple(range(low.ndim - 1))  # none of vectors
+    low, high = low.min(axes), high.max(axes)
     counts = {}
 
-    def clip(stored: Examples | None, kind: str) -> Examples | None:
+    def clip(stored: InMemory | None, kind: str) -> InMemory | None:
         if stored is None:
             return None
         outside = sum(int(np.sum((stored[rows] < low) | (stored[rows] > high))) for rows in chunks(stored))

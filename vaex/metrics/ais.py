@@ -32,11 +32,11 @@ class _Annealed(Metric):
 
     num_temperatures: int = static(default=1000)
     num_chains: int = static(default=16)
-    num_leapfrog: int = static(default=10)
+    num_leapfrog: int = static(default=5)
     num_pilot: int = static(default=100)  # temperatures of the run that finds the step sizes
     kind: str = static(default="sigmoid")  # or linear: how the temperatures are spaced
     step_size: float = 0.1  # where the pilot's starts
-    target_acceptance: float = 0.65
+    target_acceptance: float = 0.9
     num_examples: int | None = static(default=None)  # the first of the split; None: all of them
 
     def __post_init__(self) -> None:

@@ -27,11 +27,11 @@ class Annealing:
 
     num_temperatures: int = static(default=1000)
     num_chains: int = static(default=16)
-    num_leapfrog: int = static(default=10)
+    num_leapfrog: int = static(default=5)
     num_pilot: int = static(default=100)
     kind: str = static(default="sigmoid")  # or "linear"
     step_size: float = 0.1  # where the pilot's starts
-    target_acceptance: float = 0.65
+    target_acceptance: float = 0.9
 
     def __post_init__(self) -> None:
         for name in ("num_temperatures", "num_chains", "num_leapfrog", "num_pilot"):
@@ -79,7 +79,8 @@ def ais_estimate(
     """Returns log p(x) of one example by annealed importance sampling, which needs no encoder.
 
     Numbers depend on no batch: keys are folded from (index, chain, temperature), and step sizes are the example's own.
-    Another batch size may round log densities otherwise, which turns the few acceptances that hang on the last digit.
+    Another batch size rounds matrix products otherwise, and chains at long steps are chaotic: at an acceptance of 0.65
+    a last digit grows to 0.4 nats of one example. At the default of 0.9 it stays below 1e-5.
 
     Args:
         model: the model.

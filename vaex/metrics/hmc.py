@@ -8,6 +8,7 @@ from vaex.metrics.annealing import At, Point, Transition
 from vaex.typing import Number, PRNGKey, Scalar
 
 _GAIN = 0.5  # of log step size, for each unit that the acceptance is off its target
+_WIDTH = 3.0  # of that average, in temperatures of the pilot: a normal curve's standard deviation
 
 
 def hmc(at: At, num_leapfrog: int, key: PRNGKey, point: Point, beta: Number, step_size: Number) -> tuple[Point, Scalar]:
@@ -88,7 +89,10 @@ def pilot(
         return (points, log_step), log_step
 
     start = (jax.vmap(at)(z), jnp.log(jnp.asarray(step_size, jnp.float32)))
-    return jax.lax.scan(step, start, jnp.arange(1, len(betas)))[1]
+    log_steps = jax.lax.scan(step, start, jnp.arange(1, len(betas)))[1]
+    # Averaged over neighbouring temperatures, since each follows the noise of the acceptances before it.
+    place = jnp.arange(len(log_steps)) / _WIDTH
+    return jax.nn.softmax(-0.5 * jnp.square(place[:, None] - place), axis=1) @ log_steps
 
 
 def frozen_hmc(at: At, num_leapfrog: int, betas: Float[Array, " P"], log_steps: Float[Array, " P"]) -> Transition:

@@ -35,7 +35,7 @@ def prior_hole(codes: Float[np.ndarray, "N Z"], prior: Float[np.ndarray, "N Z"])
         held = np.arange(num) % FOLDS == fold
         seen = np.concatenate([codes[~held], prior[~held]])
         labels = np.repeat([1, 0], (~held).sum())
-        trees = HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=0).fit(seen, labels)
+        trees = HistGradientBoostingClassifier(max_iter=50, random_state=0).fit(seen, labels)
         right[0, held] = trees.predict(codes[held]) == 1
         right[1, held] = trees.predict(prior[held]) == 0
     # Each code with a draw of its own: pairs are independent, given the trees

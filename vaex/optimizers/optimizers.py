@@ -81,11 +81,11 @@ class UncorrectedAdam(Optimizer):
             start = jax.tree.map(lambda p: jnp.full_like(p, self.second_moment), params)
             return jax.tree.map(jnp.zeros_like, params), start
 
-        def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
             del params
             # m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2
-            m = jax.tree.map(lambda m, g: self.b1 * m + (1.0 - self.b1) * g, state[0], grads)
-            v = jax.tree.map(lambda v, g: self.b2 * v + (1.0 - self.b2) * jnp.square(g), state[1], grads)
+            m = jax.tree.map(lambda m, g: self.b1 * m + (1.0 - self.b1) * g, state[0], updates)
+            v = jax.tree.map(lambda v, g: self.b2 * v + (1.0 - self.b2) * jnp.square(g), state[1], updates)
             return jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + self.eps), m, v), (m, v)
 
         return optax.GradientTransformation(init, update)

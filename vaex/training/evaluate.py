@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from vaex.data import Preparation
-from vaex.metrics import Estimate, decomposition_of, importance_estimate
+from vaex.metrics import CHUNK, Estimate, decomposition_of, importance_estimate
 from vaex.objectives import Context, Terms
 from vaex.objectives.decomposition import Decomposition
 from vaex.training.members import packed
@@ -23,8 +23,6 @@ from vaex.training.streams import stream
 from vaex.typing import Number
 
 BATCH = 500  # examples a device call, of cheap passes
-DRAWS = 2500  # decoded at once, in importance-weighted estimates: what fits into a CPU's cache, whatever K is
-CHUNK = 50  # of them, draws of one example
 MIXTURE_DRAWS = 1000  # of a split, each scored under all of its posteriors
 MIXTURE_VALUES = 2**23  # log densities at once
 
@@ -118,7 +116,7 @@ def statistic_sum(
     recipe: Recipe,
     state: TrainState,
     preparation: Preparation,
-    split: Shaped[Array, "N *event"],
+    stored: Shaped[Array, "B *event"],
     index: Index,
     weights: Weights,
 ) -> Any:
@@ -133,7 +131,7 @@ def statistic_sum(
             lambda s: weight * s, model.likelihood.statistic(params["likelihood"], model.decode(params, z), x)
         )
 
-    return jax.tree.map(lambda s: jnp.sum(s, axis=0), jax.vmap(one)(index, split[index], weights))
+    return jax.tree.map(lambda s: jnp.sum(s, axis=0), jax.vmap(one)(index, stored, weights))
 
 
 @packed(each=("recipe", "state", "total"))

@@ -74,9 +74,13 @@ class Hooks:
 
 
 def default_steps_per_call(pack: Pack) -> int:
-    """Returns 100, or 1 for convolutions on a CPU, where XLA runs them 3 to 12 times slower inside a loop."""
+    """Returns 100, or 1 for convolutions on a CPU, where XLA runs them 3 to 12 times slower inside a loop.
+
+    Fewer than 100 where the data stream and so many batches would be a burden.
+    """
+    most = STEPS_PER_CALL if pack.feed is None else min(STEPS_PER_CALL, pack.feed.most_steps())
     if jax.default_backend() != "cpu":
-        return STEPS_PER_CALL
+        return most
     model = pack.recipe.model
 
     def forward(z: Any, x: Any) -> Any:
@@ -84,7 +88,7 @@ def default_steps_per_call(pack: Pack) -> int:
         return model.generate(params, z), model.posterior_of(params, x).mean
 
     z, x = np.zeros(model.latent_dim, np.float32), np.zeros(model.event_shape, np.float32)
-    return 1 if "conv_general_dilated" in str(jax.make_jaxpr(forward)(z, x)) else STEPS_PER_CALL
+    return 1 if "conv_general_dilated" in str(jax.make_jaxpr(forward)(z, x)) else most
 
 
 def next_end(first: int, last: int, size: int, every: Sequence[int]) -> int:

@@ -10,10 +10,12 @@ import numpy as np
 
 from vaex._check import VaexError
 from vaex.data import Dataset, batch_indices
-from vaex.metrics import Estimate
+from vaex.data.rows import Rows
+from vaex.metrics import CHUNK, DRAWS, Estimate
 from vaex.objectives.decomposition import Decomposition
 from vaex.part import canonical
 from vaex.training import evaluate
+from vaex.training.feed import Feed
 from vaex.training.members import Each, Members, side_by_side
 from vaex.training.memory import make_room
 from vaex.training.recipe import Recipe
@@ -38,7 +40,9 @@ class Pack:
         self.recipes = self.members.scatter(recipes)
         self._compiling: threading.Thread | None = None
         self.preparation, self.seed = canonical(data.preparation), np.int32(data.seed)
-        self.train = self.members.share(data.train)
+        batch, steps = self.recipe.batch_size, self.recipe.num_steps
+        self.feed = Feed(data.train, data.seed, batch, steps) if isinstance(data.train, Rows) else None
+        self.train = None if self.feed else self.members.share(data.train)
         splits = {"validation": data.validation, "test": data.test}
         self._rows = {name: split for name, split in splits.items() if split is not None}
         self.splits = {name: self.members.share(split) for name, split in self._rows.items()}
@@ -55,13 +59,24 @@ class Pack:
         return self.members(init_state, self.recipes, self.members.share(Stats(*map(np.asarray, self.data.stats))))
 
     def _step_arguments(self, states: Each, start: int, count: int, size: int) -> tuple[Any, ...]:
-        indices = batch_indices(self.data.seed, len(self.data.train), self.recipe.batch_size, start, size)
-        about = (self.preparation, self.seed, self.train, self.members.batches(indices))
+        train, batch = self.train, self.recipe.batch_size
+        if self.feed is None:
+            indices = batch_indices(self.data.seed, len(self.data.train), batch, start, size)
+        else:  # the program sees the call's own examples as its training split
+            block = self.feed.block(start, count, size)
+            train = self.members.share(block.reshape(size * batch, *block.shape[2:]))
+            indices = np.arange(size * batch, dtype=np.int32).reshape(size, batch)
+        about = (self.preparation, self.seed, train, self.members.batches(indices))
         return self.recipes, states, *about, np.int32(start), np.int32(count)
+
+    @property
+    def _step_settings(self) -> dict[str, Any]:
+        return {} if self.feed is None else {"num_train": len(self.data.train)}
 
     def call(self, states: Each, start: int, count: int, size: int, skip: Collection[int] = ()) -> tuple[Each, Each]:
         """Dispatches `count` steps in a program of `size`; returns the states and every step's terms."""
-        return self.members(run_steps, *self._step_arguments(states, start, count, size), skip=skip)
+        arguments = self._step_arguments(states, start, count, size)
+        return self.members(run_steps, *arguments, skip=skip, **self._step_settings)
 
     @cached_property
     def _one_state(self) -> TrainState:
@@ -71,15 +86,15 @@ class Pack:
     def compile(self, size: int) -> int:
         """Returns the bytes that training needs on the fullest device, after compiling its program of `size` steps."""
         states = self.members.shapes(self._one_state)
-        programs = self.members.compiled(run_steps, *self._step_arguments(states, 0, 0, size))
+        programs = self.members.compiled(run_steps, *self._step_arguments(states, 0, 0, size), **self._step_settings)
         needs = [program.memory_analysis() for program in programs]
         of_state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self._one_state))
         return max(map(_bytes, needs)) + self.members.idle() * of_state
 
     @cached_property
     def _has_statistic(self) -> bool:
-        one = np.zeros(1, np.int32)
-        about = (self.recipe, self._one_state, self.preparation, self.data.train, one, np.ones(1, np.float32))
+        one, stored = np.zeros(1, np.int32), self.data.train[:1]
+        about = (self.recipe, self._one_state, self.preparation, stored, one, np.ones(1, np.float32))
         return bool(jax.tree.leaves(jax.eval_shape(evaluate.statistic_sum.function, *about)))
 
     def at_rest(self, states: Each) -> Each:
@@ -88,7 +103,8 @@ class Pack:
             return states
         num, total = len(self.data.train), None
         for index, weights in evaluate.batches(num, self._at_once(evaluate.BATCH, num)):
-            about = (self.recipes, states, self.preparation, self.train, index, weights)
+            stored = self.members.share(self.data.train[index])
+            about = (self.recipes, states, self.preparation, stored, index, weights)
             part = self.members(evaluate.statistic_sum, *about)
             total = part if total is None else jax.tree.map(lambda a, b: a + b, total, part)
         return self.members(evaluate.with_statistic, self.recipes, states, total)
@@ -125,7 +141,7 @@ class Pack:
 
     def _estimate_batches(self, name: str, num_samples: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         num = len(self._rows[name])
-        most = self._at_once(evaluate.DRAWS // min(num_samples, evaluate.CHUNK), num)
+        most = self._at_once(DRAWS // min(num_samples, CHUNK), num)
         return evaluate.batches(num, most)
 
     def _at_once(self, most: int, num: int) -> int:

@@ -117,7 +117,7 @@ def train_step(
     return after, {**terms, "grad_norm": grad_norm}
 
 
-@packed(each=("recipe", "state"), donate="state", results=2)
+@packed(each=("recipe", "state"), static=("num_train",), donate="state", results=2)
 def run_steps(
     recipe: Recipe,
     state: TrainState,
@@ -127,11 +127,13 @@ def run_steps(
     indices: Int[Array | np.ndarray, "S B"],
     start: Number,
     count: Number,
+    num_train: int | None = None,
 ) -> tuple[TrainState, dict[str, Shaped[Array, " S"]]]:
     """Returns the state after the first `count` of S steps, and each step's terms.
 
     `count` is traced, so that the last, shorter call compiles nothing; with 0 it only compiles. `start` is the number
-    of steps before the call: of the whole pack, also where a member of it stands still.
+    of steps before the call: of the whole pack, also where a member of it stands still. `num_train` is the number of
+    training examples where `train` holds only those of this call.
     """
     noise, binarization = stream(recipe.seed, "noise"), stream(data_seed, "binarization")
     flat = train.reshape(len(train), -1)
@@ -142,7 +144,7 @@ def run_steps(
         stored = flat[batch].reshape(len(batch), *train.shape[1:])
         # Dynamic binarization draws from the data's seed: members of a sweep see the same batches.
         x = jnp.asarray(preparation(stored, jax.random.fold_in(binarization, start + i)))
-        return train_step(recipe, state, noise, x, len(train), log_jacobian)
+        return train_step(recipe, state, noise, x, num_train or len(train), log_jacobian)
 
     def body(i: Array, carry: tuple[TrainState, dict[str, Array]]) -> tuple[TrainState, dict[str, Array]]:
         state, terms = one(carry[0], i, indices[i])
