@@ -3,6 +3,7 @@
 #   make setup            .venv with the pinned packages and the project (EXTRA=cuda or EXTRA=tpu for accelerators)
 #   make sweep            the main job: the sweep experiment=digits_beta; ARGS='...' adds overrides
 #   make test             the whole test suite; ARGS='...' goes to pytest
+#   make reproduce        NAME=burda_iwae_short: an experiment, its evaluation, and ours beside the published number
 #   make bench            the benchmarks: a table of ratios, benchmarks.json in the output folder
 #   make lint             ruff and pyright
 #   make pins             compile requirements/*.txt anew from pyproject.toml
@@ -16,13 +17,14 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 UV_VERSION := 0.13.9
 ARGS ?=
 EXTRA ?=
+NAME ?=
 PYTHON ?=
 
 ifneq ($(filter-out cuda tpu,$(EXTRA)),)
 $(error EXTRA is cuda or tpu, not '$(EXTRA)': make setup EXTRA=cuda)
 endif
 
-.PHONY: help setup sweep test bench lint pins
+.PHONY: help setup sweep test reproduce bench lint pins
 .DELETE_ON_ERROR:
 
 help:
@@ -35,6 +37,9 @@ sweep: setup
 
 test: setup
 	$(RUN) -m pytest -n 2 $(ARGS)
+
+reproduce: setup
+	$(RUN) -m experiments.reproduce "$(NAME)" $(ARGS)
 
 # A rival that cannot be installed is said to be not measured, and the others are.
 bench: setup

@@ -213,7 +213,8 @@ class Data(ABC):
         if self.binarize != "auto":
             return self.binarize
         # Only sources of known grey levels are prepared unasked, and never against an explicit rescaling.
-        asked_for_nothing = raw.levels is not None and self.rescale == "none" and self.dequantize != "uniform"
+        grey = raw.levels is not None and raw.levels > 2
+        asked_for_nothing = grey and self.rescale == "none" and self.dequantize != "uniform"
         return "dynamic" if asked_for_nothing and likelihood.support == "binary" else "none"
 
     def _dequantized(self, raw: Raw, likelihood: Likelihood) -> bool:

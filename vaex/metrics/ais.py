@@ -161,6 +161,7 @@ class RDCurve(_Annealed):
         Huang, Makhzani, Cao and Grosse, "Evaluating Lossy Compression Rates of Deep Generative Models", 2020
     """
 
+    headline = "nll"
     num_points: int = static(default=50)
     top: float = 1.0  # the last beta; above 1 for distortions below that of p(z|x)
 
@@ -186,9 +187,14 @@ class RDCurve(_Annealed):
             means, ses = zip(*map(mean_and_se, values.T), strict=True)
             return list(means), list(ses)
 
+        # At beta 1: R + D = -log Z_1 = -log p(x)
+        last = rate[:, -1] + distortion[:, -1] - about.log_jacobian
+        nll, nll_se = mean_and_se(last) if float(self.top) == 1.0 else (None, None)
         rates, rate_se = each(rate)
         distortions, distortion_se = each(distortion - about.log_jacobian)
         return {
+            "nll": nll,  # as that of AIS with these settings; None unless the curve ends at beta 1
+            "nll_se": nll_se,
             "beta": wide(found.beta)[0].tolist(),
             "rate": rates,
             "rate_se": rate_se,
