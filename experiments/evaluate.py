@@ -27,7 +27,7 @@ def task(cfg: DictConfig) -> None:
         config = plain(cfg)
         for key in config:
             if key not in KEYS:
-                raise VaexError(unknown_key(key, config[key], {k: config[k] for k in KEYS}))
+                raise VaexError(unknown_key(key, config[key], {k: config[k] for k in KEYS if k in config}))
         _check(config)
         _say_on_the_console()
         metrics = {name: build(node, f"metric.{name}") for name, node in config["metric"].items()}
@@ -36,13 +36,16 @@ def task(cfg: DictConfig) -> None:
 
 
 def _check(config: Mapping[str, Any]) -> None:
+    if not config.get("metric"):
+        raise VaexError("metric: expected at least one, got none; type metric=nll or 'metric=[nll,information]'")
+    for key in KEYS:
+        if key not in config:
+            raise VaexError(f"{key}: expected a value, got none; leave out ~{key}")
     one_of("split", config["split"], ("test", "validation"))
     one_of("strategy", config["strategy"], ("auto", "loop", "vmap"))
     seed("seed", config["seed"])
     if not isinstance(config["wandb"], bool):
         raise VaexError(f"wandb: expected true or false, got {config['wandb']!r}; type wandb=false")
-    if not config["metric"]:
-        raise VaexError("metric: expected at least one, got none; type metric=nll or 'metric=[nll,information]'")
     if not config["run"]:
         raise VaexError(f"run: expected a folder, got {config['run']!r}; type run=latest")
 
@@ -71,18 +74,22 @@ def evaluate(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]
 
     prepare_jax(num_devices=len(folders))
 
+    from vaex.evaluation import to_wandb
     from vaex.evaluation.runs import finished, packs_of
-    from vaex.training import StopFlag
+    from vaex.training import StopFlag, evaluations
     from vaex.training.evaluate import Stopped
 
     datasets: dict[Any, Any] = {}
     runs = [finished(_job(one, datasets)) for one in folders]
-    for name in (config["split"],):
-        if getattr(runs[0].job.data, name) is None:
-            raise VaexError(f"split={name}: {runs[0].job.data.name} was trained without one; type split=test")
-    for run in runs:
+    split = config["split"]
+    for run in runs:  # every mistake before the first number
+        if getattr(run.job.data, split) is None:
+            raise VaexError(f"split={split}: {run.job.folder} was trained without one; type split=test")
         for metric in metrics.values():
-            metric.check(run.model)  # every mistake before the first number
+            metric.check(run.model)
+        evaluations.read(run.job.folder)  # to which the numbers are added
+        if config["wandb"]:
+            to_wandb.check(run)
     packs = packs_of(runs)
     LOG.info("%s: %d run%s, %d pack%s", folder, len(runs), "s" * (len(runs) > 1), len(packs), "s" * (len(packs) > 1))
     with StopFlag() as stop:

@@ -20,6 +20,7 @@ GROUPS = {
     "encoder": "Encoders",
     "decoder": "Decoders",
     "optimizer": "Optimizers",
+    "metric": "Metrics, after training (`python -m experiments.evaluate metric=NAME`)",
     "data": "Data",
 }
 _SHARED = ("test_contract.py", "test_every_part.py")  # hold all parts to what is common
@@ -49,7 +50,9 @@ def rows(group: str) -> list[Row]:
     """Returns a row for each choice of a config group."""
     found = []
     for path in sorted((ROOT / "conf" / group).glob("*.yaml")):
-        module, _, name = yaml.safe_load(path.read_text(encoding="utf-8"))["_target_"].rpartition(".")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        node = content if "_target_" in content else content[path.stem]  # metrics are keyed
+        module, _, name = node["_target_"].rpartition(".")
         part = getattr(importlib.import_module(module), name)
         doc = inspect.getdoc(part) or ""
         found.append(Row(path.stem, _first_sentences(doc), _references(doc), _test_of(name, module)))

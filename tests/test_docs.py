@@ -22,6 +22,7 @@ import vaex.data
 import vaex.likelihoods
 from experiments.assemble import assemble, build, plain, refuse_unknown
 from experiments.command import CONF
+from experiments.published import REPRODUCTIONS
 from vaex.data.base import Raw
 from vaex.distributions import Normal, kl_divergence
 from vaex.likelihoods import Likelihood
@@ -90,6 +91,8 @@ def test_every_command_can_be_typed(page: str, tmp_path: Path, monkeypatch: pyte
         match shlex.split(command, comments=True):
             case ["source", path]:
                 assert path == ".venv/bin/activate"
+            case ["make", "reproduce", name]:
+                assert name.removeprefix("NAME=") in REPRODUCTIONS
             case ["make", target]:
                 assert re.search(rf"^{target}:", text("Makefile"), flags=re.MULTILINE), command
             case ["python", "-c", code]:
@@ -99,8 +102,8 @@ def test_every_command_can_be_typed(page: str, tmp_path: Path, monkeypatch: pyte
             case ["python", "-m", "experiments.train", *words]:
                 for job in first_and_last([word for word in words if word != "-m"]):
                     assemble(composed(job), tmp_path)
-            case ["python", "-m", "experiments.compare", *words]:
-                composed(words, "compare")
+            case ["python", "-m", ("experiments.compare" | "experiments.evaluate") as module, *words]:
+                composed(words, module.split(".")[1])
             case _:
                 pytest.fail(f"{page} prints a command that no test knows: {command}")
 

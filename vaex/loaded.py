@@ -13,7 +13,9 @@ from jaxtyping import Array, Float
 from vaex import _check
 from vaex._check import VaexError
 from vaex.data import Preparation
-from vaex.metrics import CHUNK, DRAWS, importance_estimate
+from vaex.metrics import importance_estimate
+from vaex.metrics.base import DRAWS
+from vaex.metrics.nll import CHUNK
 from vaex.models import VAE
 from vaex.part import canonical, from_dict
 from vaex.training import checkpoint

@@ -6,7 +6,7 @@ import pytest
 
 from vaex._check import VaexError
 from vaex.part import canonical
-from vaex.schedules import Constant, Cosine, Cyclical, Linear, Sigmoid
+from vaex.schedules import Constant, Cosine, Cyclical, Linear, Sigmoid, Stages
 
 RAMPS = [Linear, Cosine, Sigmoid, Cyclical]
 
@@ -79,3 +79,39 @@ def test_too_long_names_the_lines_to_type():
 def test_a_length_that_means_nothing_or_two_things_is_refused(settings):
     with pytest.raises(VaexError):
         Linear(**settings)
+
+
+def test_the_stages_of_the_published_recipe():
+    # Burda et al.: stage i of 8 takes 3^(i-1) epochs at 1e-3 round(10^(1 - (i-1)/7), 1) / 10
+    stages, epochs = Stages(), [3**i for i in range(8)]
+    assert stages.factors == pytest.approx([round(10 ** (1 - i / 7), 1) / 10 for i in range(8)])
+    assert sum(epochs) == 3280
+    begins = np.cumsum([0, *epochs[:-1]])
+    for per_epoch in (1, 3000):
+        num = 3280 * per_epoch
+        for begin, length, factor in zip(begins, epochs, stages.factors, strict=True):
+            first, last = begin * per_epoch, (begin + length) * per_epoch - 1
+            assert float(stages.falling(first, num)) == pytest.approx(factor)
+            assert float(stages.falling(last, num)) == pytest.approx(factor)
+            assert float(stages.rising(first, num)) == pytest.approx(1 - factor, abs=1e-6)
+    assert float(stages.falling(num + 5, num)) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"factors": (1.0, 0.5)},
+        {"factors": (1.0, 1.5), "lengths": (1, 1)},
+        {"factors": (1.0, 0.5), "lengths": (1, 0)},
+        {"factors": 1.0, "lengths": 1},
+        {"factors": (), "lengths": ()},
+    ],
+)
+def test_stages_that_mean_nothing_are_refused(settings):
+    with pytest.raises(VaexError, match="stages"):
+        Stages(**settings)
+
+
+def test_more_stages_than_steps_are_refused():
+    with pytest.raises(VaexError, match=r"8 stages do not fit into 5 steps"):
+        Stages().check("optimizer.learning_rate_schedule", 5)

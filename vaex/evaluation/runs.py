@@ -35,7 +35,7 @@ def folders_of(folder: Path) -> tuple[list[Path], list[str]]:
     """
     if not folder.is_dir():
         raise VaexError(f"run={folder}: expected the folder of a run or a sweep, which does not exist; type run=latest")
-    if (folder / "run.json").exists() or (folder / "checkpoint").is_dir():
+    if any((folder / name).exists() for name in ("run.json", "summary.json", "checkpoint")):
         if (why := _unfinished(folder)) is not None:
             raise VaexError(f"run={folder}: {why}")
         return [folder], []
@@ -54,29 +54,34 @@ def folders_of(folder: Path) -> tuple[list[Path], list[str]]:
 def _unfinished(folder: Path) -> str | None:
     """Returns why a run is not to be evaluated, and what to type; None where it is."""
     summary = folder / "summary.json"
-    status = read_json(summary).get("status") if summary.exists() else "not there yet"
+    status = read_json(summary).get("status") if summary.exists() else None
     if status == "completed" and checkpoint.steps(folder / "checkpoint"):
         return None
     if status == "completed":
         return "it holds no checkpoint; restore its folder checkpoint/, or train again in a new folder"
-    return f"its status is {status}, not completed; continue it with hydra.run.dir={folder}"
+    if status == "diverged":  # it would end there again
+        return "its status is diverged, not completed; train again with a lower optimizer.learning_rate"
+    what = "it is not completed" if status is None else f"its status is {status}, not completed"
+    return f"{what}; continue it with hydra.run.dir={folder}"
 
 
 def finished(job: Job) -> Finished:
     """Returns what a job's folder has learned.
 
     Raises:
-        VaexError: where there is no checkpoint, it is damaged, or of another model or other data.
+        VaexError: where there is no checkpoint, it is damaged, or of another run or other data.
     """
-    found, model = checkpoint.require(job.folder), canonical(job.recipe.model)
+    found, recipe = checkpoint.require(job.folder), canonical(job.recipe)
+    model = recipe.model
     facts = data_facts(job.data)
     if found.meta.get("data") != facts:
         raise VaexError(f"{job.folder} was trained on other data ({found.meta.get('data')}, now {facts}); restore them")
-    of_checkpoint = found.meta.get("recipe", {}).get("model")
-    if of_checkpoint != to_dict(model):
+    differing = _difference(found.meta.get("recipe", {}), to_dict(recipe))
+    if differing is not None:
+        what = "model" if differing.startswith("model.") else "run"
         raise VaexError(
-            f"the checkpoint in {job.folder} is of another model than its run.json: "
-            f"{_difference(of_checkpoint, to_dict(model))}; restore the run's own checkpoint/"
+            f"the checkpoint in {job.folder} is of another {what} than its run.json: {differing}; "
+            "restore the run's own checkpoint/"
         )
     zeros = np.zeros(model.event_shape, np.float32)
     like = jax.eval_shape(model.init, jax.random.key(0), Stats(zeros, zeros))
@@ -84,12 +89,12 @@ def finished(job: Job) -> Finished:
     return Finished(job, model, params, found.step, str(found.meta["sha256"]))
 
 
-def _difference(there: object, here: object, path: str = "model") -> str:
+def _difference(there: object, here: object, path: str = "") -> str | None:
+    """Returns the first setting that differs; those that another version of a part lacks are none."""
     if isinstance(there, dict) and isinstance(here, dict):
-        for key in {**there, **here}:
-            if there.get(key) != here.get(key):
-                return _difference(there.get(key), here.get(key), f"{path}.{key}")
-    return f"{path} is {there} in the checkpoint and {here} in run.json"
+        found = (_difference(there[key], here[key], f"{path}.{key}".lstrip(".")) for key in here if key in there)
+        return next(filter(None, found), None)
+    return None if there == here else f"{path} is {there} in the checkpoint and {here} in run.json"
 
 
 def packs_of(runs: Sequence[Finished]) -> list[list[Finished]]:

@@ -1,7 +1,7 @@
 """An evaluation as a W&B run of its own, of job type `eval`, in the group of the run that it is of."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,13 @@ from vaex.evaluation.runs import Finished
 from vaex.loggers import RunInfo, Wandb
 from vaex.training.evaluations import Entry
 from vaex.training.files import read_json
+
+
+def check(run: Finished) -> None:
+    """Raises `VaexError`, before anything is measured, where W&B's environment would merge the evaluations."""
+    logger = run.job.loggers.get("wandb")
+    if logger is not None:
+        logger.check(_info(run, run.job.folder, {}))
 
 
 def log_entries(run: Finished, entries: Sequence[Entry], folder: Path, logger: Wandb) -> str | None:
@@ -20,24 +27,26 @@ def log_entries(run: Finished, entries: Sequence[Entry], folder: Path, logger: W
         folder: where W&B may write.
         logger: as the run was logged.
     """
-    of_run = read_json(run.job.folder / "run.json")
     settings = {one["metric"]: {key: one[key] for key in ("version", "settings", "seed", "split")} for one in entries}
-    log = logger.open(
-        RunInfo(
-            folder=folder,
-            name=" ".join(filter(None, (run.job.name, "eval"))),
-            wandb_id=secrets.token_hex(4),
-            group=of_run.get("group"),
-            job_type="eval",
-            config={"run": {"id": of_run.get("id"), "wandb_id": of_run.get("wandb_id")}, "metric": settings},
-            tags=(run.job.data.name, run.model.likelihood.name),
-            num_steps=run.step,
-            resumed_at=None,
-            single=False,
-        )
-    )
+    log = logger.open(_info(run, folder, settings))
     summary: dict[str, Any] = {"status": "completed", "warnings": [w for one in entries for w in one["warnings"]]}
     for one in entries:
         summary |= {f"{one['metric']}.{key}": value for key, value in one["numbers"].items()}
     log.close(summary, 0)
     return log.closing_line
+
+
+def _info(run: Finished, folder: Path, settings: Mapping[str, Any]) -> RunInfo:
+    of_run = read_json(run.job.folder / "run.json")
+    return RunInfo(
+        folder=folder,
+        name=" ".join(filter(None, (run.job.name, "eval"))),
+        wandb_id=secrets.token_hex(4),
+        group=of_run.get("group"),
+        job_type="eval",
+        config={"run": {"id": of_run.get("id"), "wandb_id": of_run.get("wandb_id")}, "metric": settings},
+        tags=(run.job.data.name, run.model.likelihood.name),
+        num_steps=run.step,
+        resumed_at=None,
+        single=False,
+    )

@@ -2,12 +2,12 @@
 
 from vaex.metrics.ais import AIS, BDMC, RDCurve
 from vaex.metrics.alarms import ALARMS, Alarm, alarms
-from vaex.metrics.base import DRAWS, About, Metric
+from vaex.metrics.base import About, Metric
 from vaex.metrics.decomposition import decomposition_of, summarise_decomposition
 from vaex.metrics.evidence import Annealing, ais_estimate, bdmc_estimate, rate_distortion_estimate
 from vaex.metrics.importance import Estimate, importance_estimate
 from vaex.metrics.information import Information
-from vaex.metrics.nll import CHUNK, NLL
+from vaex.metrics.nll import NLL
 from vaex.metrics.prior_hole import prior_hole
 from vaex.metrics.summary import active_units, bits_per_dim, mean_and_se, summarise
 
@@ -15,8 +15,6 @@ __all__ = [
     "AIS",
     "ALARMS",
     "BDMC",
-    "CHUNK",
-    "DRAWS",
     "NLL",
     "About",
     "Alarm",

@@ -1,6 +1,6 @@
 """log p(x) without the encoder, and how far from it such an estimate can be."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ LOW_ACCEPTANCE = 0.3  # of a tenth of the path, on average over examples
 class _Annealed(Metric):
     """Settings that all three share; the cost is examples x temperatures x chains x leapfrog steps."""
 
+    key: ClassVar[str] = ""  # what its node is called: `metric=KEY`
+
     num_temperatures: int = static(default=1000)
     num_chains: int = static(default=16)
     num_leapfrog: int = static(default=5)
@@ -49,7 +51,7 @@ class _Annealed(Metric):
 
     def check(self, model: VAE) -> None:
         """Raises `VaexError` where the model has no density."""
-        need_density(type(self).__name__.lower(), model)
+        need_density(self.key, model)
 
     @property
     def annealing(self) -> Annealing:
@@ -77,11 +79,10 @@ class _Annealed(Metric):
         """Returns a warning where the chains hardly move."""
         if numbers["least_acceptance"] >= LOW_ACCEPTANCE:
             return []
-        name = type(self).__name__.lower()
         return [
-            f"{name}: on the hardest tenth of the path only {numbers['least_acceptance']:.0%} of the moves are "
-            f"accepted, so that the estimate is loose; type metric.{name}.num_pilot={4 * self.num_pilot} or "
-            f"metric.{name}.num_leapfrog={2 * self.num_leapfrog}"
+            f"{self.key}: on the hardest tenth of the path only {numbers['least_acceptance']:.0%} of the moves are "
+            f"accepted, so that the estimate is loose; type metric.{self.key}.num_pilot={4 * self.num_pilot} or "
+            f"metric.{self.key}.num_leapfrog={2 * self.num_leapfrog}"
         ]
 
 
@@ -94,6 +95,7 @@ class AIS(_Annealed):
         Generative Models", 2017
     """
 
+    key = "ais"
     headline = "nll"
 
     def example(self, model: VAE, params: Params, key: PRNGKey, index: Number, x: Event) -> AnnealedEstimate:
@@ -122,6 +124,7 @@ class BDMC(_Annealed):
         Grosse, Ghahramani and Adams, "Sandwiching the Marginal Likelihood Using Bidirectional Monte Carlo", 2015
     """
 
+    key = "bdmc"
     headline = "gap"
     simulates = True
     num_examples: int | None = static(default=100)  # simulated
@@ -129,6 +132,10 @@ class BDMC(_Annealed):
     def check(self, model: VAE) -> None:
         """Raises `VaexError` where no x can be drawn from the model."""
         check_can_simulate(model)
+
+    def count(self, available: int) -> int:
+        """Returns how many examples to simulate: as many as asked for, whatever the split has."""
+        return available if self.num_examples is None else self.num_examples
 
     def example(self, model: VAE, params: Params, key: PRNGKey, index: Number, x: Event) -> Sandwich:
         """Returns both bounds of one simulated example."""
@@ -162,6 +169,7 @@ class RDCurve(_Annealed):
     """
 
     headline = "nll"
+    key = "rd_curve"
     num_points: int = static(default=50)
     top: float = 1.0  # the last beta; above 1 for distortions below that of p(z|x)
 

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from vaex.data import Preparation
-from vaex.metrics import CHUNK, Estimate, decomposition_of, importance_estimate
+from vaex.metrics import Estimate, decomposition_of, importance_estimate
+from vaex.metrics.nll import CHUNK
 from vaex.objectives import Context, Terms
 from vaex.objectives.decomposition import Decomposition
 from vaex.training.members import packed

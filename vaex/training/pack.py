@@ -11,7 +11,9 @@ import numpy as np
 from vaex._check import VaexError
 from vaex.data import Dataset, batch_indices
 from vaex.data.rows import Rows
-from vaex.metrics import CHUNK, DRAWS, Estimate
+from vaex.metrics import Estimate
+from vaex.metrics.base import DRAWS
+from vaex.metrics.nll import CHUNK
 from vaex.objectives.decomposition import Decomposition
 from vaex.part import canonical
 from vaex.training import evaluate
