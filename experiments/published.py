@@ -33,5 +33,5 @@ REPRODUCTIONS = {
     "burda_iwae_short": Reproduction("nll.nll", _NLL, _BURDA, _IWAE, _IWAE_SPREAD, note=SHORTENED),
     "sigma_vae": Reproduction("nll"),
     "beta_sweep_mnist": Reproduction("elbo"),
-    "rd_curve": Reproduction("rd_curve.nll", ("metric=rd_curve", "metric.rd_curve.num_examples=100")),
+    "rd_curve": Reproduction("rd_curve.nll", ("metric=rd_curve",)),
 }

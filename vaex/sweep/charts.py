@@ -85,9 +85,13 @@ class _Chart:
         """Draws the measured curve of each setting's first job: the best q(z|x) that its decoder allows."""
         inside = (self.axes.get_xlim(), self.axes.get_ylim())
         for curve in curves(self.comparison, panel):
-            for entry in (one for point in curve.points for one in measured_curves(point)[:1]):
-                numbers = entry["numbers"]
-                self._add(numbers["rate"], numbers["distortion"], color=curve.colour, lw=1.0, ls=(0, (3, 2)), zorder=2)
+            for point, entry in ((p, one) for p in curve.points for one in measured_curves(p)[:1]):
+                rate, distortion = entry["numbers"]["rate"], entry["numbers"]["distortion"]
+                self._add(rate, distortion, color=curve.colour, lw=1.0, ls=(0, (3, 2)), zorder=2)
+                if self.named and self.comparison.axis is not None:
+                    words = {"textcoords": "offset points", "fontsize": 7, "color": GREY, "clip_on": True, "zorder": 8}
+                    value = short(point.settings[0].values[self.comparison.axis])
+                    self.axes.annotate(value, (rate[-1], distortion[-1]), (3, -7), **words)
         self.axes.set_xlim(inside[0])
         self.axes.set_ylim(inside[1])
 

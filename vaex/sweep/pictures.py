@@ -61,11 +61,17 @@ def _legend(comparison: Comparison, panel: Panel, found: Answers) -> list[Html]:
     if any(job.summary.get("active_units") == 0 for job in jobs):
         entries.append(_entry("○", "#222222", "hollow: collapsed, no active unit (of the median seed)"))
     points = [point for curve in curves(comparison, panel) for point in curve.points]
-    if any(map(measured_curves, points)):
-        entries.append(_entry("┄", "#222222", "dashed: the best q(z|x) of one job's decoder, by AIS (metric=rd_curve)"))
+    sizes = sorted({one["num_examples"] for point in points for one in measured_curves(point)[:1]})
+    if sizes:
+        what = f"dashed: the best q(z|x) that one job's decoder allows, by AIS, on {_all(sizes)} test examples"
+        entries.append(_entry("┄", "#222222", what))
     if any(job.status == "diverged" for job in jobs):
         entries.append(_entry("✖", "#222222", "diverged; at the edge where its numbers are not finite"))
     return entries
+
+
+def _all(sizes: list[int]) -> str:
+    return " or ".join(map(str, sizes))
 
 
 def _entry(glyph: str, colour: str, text: str) -> Html:
