@@ -286,7 +286,7 @@ def test_the_rate_distortion_curve_is_the_closed_form(simulated):
 
 def test_settings_are_checked():
     for wrong in ({"num_chains": 0}, {"kind": "cosine"}, {"step_size": 0.0}, {"target_acceptance": 1.0}):
-        with pytest.raises(VaexError, match=f"annealing.{next(iter(wrong))}"):
+        with pytest.raises(VaexError, match=f"Annealing.{next(iter(wrong))}"):
             Annealing(**wrong)
     with pytest.raises(VaexError, match="expected one of linear, sigmoid"):
         temperatures(3, "sigmoidal")

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vaex import _check
-from vaex._check import VaexError
 from vaex.metrics.base import About, Metric, need_density, wide
 from vaex.metrics.evidence import (
     AnnealedEstimate,
@@ -27,44 +26,20 @@ LOW_ACCEPTANCE = 0.3  # of a tenth of the path, on average over examples
 
 
 @part
-class _Annealed(Metric):
-    """Settings that all three share; the cost is examples x temperatures x chains x leapfrog steps."""
+class _Annealed(Annealing, Metric):
+    """What all three share: how chains are annealed, and for how many examples."""
 
     key: ClassVar[str] = ""  # what its node is called: `metric=KEY`
-
-    num_temperatures: int = static(default=1000)
-    num_chains: int = static(default=16)
-    num_leapfrog: int = static(default=5)
-    num_pilot: int = static(default=100)  # temperatures of the run that finds the step sizes
-    kind: str = static(default="sigmoid")  # or linear: how the temperatures are spaced
-    step_size: float = 0.1  # where the pilot's starts
-    target_acceptance: float = 0.9
     num_examples: int | None = static(default=None)  # the first of the split; None: all of them
 
     def __post_init__(self) -> None:
+        Annealing.__post_init__(self)
         if self.num_examples is not None:
             _check.whole(f"{type(self).__name__}.num_examples", self.num_examples)
-        try:
-            self.annealing  # noqa: B018 - checks its numbers
-        except VaexError as error:
-            raise VaexError(str(error).replace("annealing.", f"{type(self).__name__}.", 1)) from None
 
     def check(self, model: VAE) -> None:
         """Raises `VaexError` where the model has no density."""
         need_density(self.key, model)
-
-    @property
-    def annealing(self) -> Annealing:
-        """How chains are annealed."""
-        return Annealing(
-            self.num_temperatures,
-            self.num_chains,
-            self.num_leapfrog,
-            self.num_pilot,
-            self.kind,
-            self.step_size,
-            self.target_acceptance,
-        )
 
     def count(self, available: int) -> int:
         """Returns how many of the examples to use."""
@@ -100,7 +75,7 @@ class AIS(_Annealed):
 
     def example(self, model: VAE, params: Params, key: PRNGKey, index: Number, x: Event) -> AnnealedEstimate:
         """Returns what the chains say of one example."""
-        return ais_estimate(model, params, key, index, x, self.annealing)
+        return ais_estimate(model, params, key, index, x, self)
 
     def numbers(self, found: AnnealedEstimate, whole: Any, about: About) -> dict[str, Any]:
         """Returns nll, an upper bound in expectation, with its standard error over examples."""
@@ -140,7 +115,7 @@ class BDMC(_Annealed):
     def example(self, model: VAE, params: Params, key: PRNGKey, index: Number, x: Event) -> Sandwich:
         """Returns both bounds of one simulated example."""
         del x
-        return bdmc_estimate(model, params, key, index, self.annealing)
+        return bdmc_estimate(model, params, key, index, self)
 
     def numbers(self, found: Sandwich, whole: Any, about: About) -> dict[str, Any]:
         """Returns the bounds of the mean log p(x) over the simulated examples, and their distance."""
@@ -184,7 +159,7 @@ class RDCurve(_Annealed):
 
     def example(self, model: VAE, params: Params, key: PRNGKey, index: Number, x: Event) -> RateDistortion:
         """Returns the curve of one example."""
-        return rate_distortion_estimate(model, params, key, index, x, self.annealing, self._record, self.top)
+        return rate_distortion_estimate(model, params, key, index, x, self, self._record, self.top)
 
     def numbers(self, found: RateDistortion, whole: Any, about: About) -> dict[str, Any]:
         """Returns the curve's points: beta, rate (an upper bound in expectation) and distortion, averaged."""

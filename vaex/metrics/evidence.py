@@ -34,12 +34,13 @@ class Annealing:
     target_acceptance: float = 0.9
 
     def __post_init__(self) -> None:
+        own = type(self).__name__
         for name in ("num_temperatures", "num_chains", "num_leapfrog", "num_pilot"):
-            _check.whole(f"annealing.{name}", getattr(self, name))
-        _check.one_of("annealing.kind", self.kind, KINDS)
-        _check.positive("annealing.step_size", self.step_size)
-        _check.positive("annealing.target_acceptance", self.target_acceptance)
-        _check.below_one("annealing.target_acceptance", self.target_acceptance)
+            _check.whole(f"{own}.{name}", getattr(self, name))
+        _check.one_of(f"{own}.kind", self.kind, KINDS)
+        _check.positive(f"{own}.step_size", self.step_size)
+        _check.positive(f"{own}.target_acceptance", self.target_acceptance)
+        _check.below_one(f"{own}.target_acceptance", self.target_acceptance)
 
 
 class AnnealedEstimate(NamedTuple):
