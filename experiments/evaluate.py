@@ -3,7 +3,8 @@
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ def task(cfg: DictConfig) -> None:
             if key not in KEYS:
                 raise VaexError(unknown_key(key, config[key], {k: config[k] for k in KEYS if k in config}))
         _check(config)
-        _say_on_the_console()
         metrics = {name: build(node, f"metric.{name}") for name, node in config["metric"].items()}
-        for line in evaluate(config, metrics):
-            print(line, flush=True)
+        with _said_on_the_console():
+            for line in evaluate(config, metrics):
+                print(line, flush=True)
 
 
 def _check(config: Mapping[str, Any]) -> None:
@@ -50,10 +51,15 @@ def _check(config: Mapping[str, Any]) -> None:
         raise VaexError(f"run: expected a folder, got {config['run']!r}; type run=latest")
 
 
-def _say_on_the_console() -> None:
+@contextmanager
+def _said_on_the_console() -> Iterator[None]:
     LOG.setLevel(logging.INFO)
-    if not LOG.handlers:
-        LOG.addHandler(logging.StreamHandler(sys.stderr))
+    console = logging.StreamHandler(sys.stderr)
+    LOG.addHandler(console)
+    try:
+        yield
+    finally:
+        LOG.removeHandler(console)  # another command in this process has a console of its own
 
 
 def evaluate(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:

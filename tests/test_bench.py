@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from experiments.assemble import assemble, plain
-from experiments.bench import accelerator, end_to_end, overhead, packs, scaling, sweeps, turns
+from experiments.bench import accelerator, end_to_end, nll, overhead, packs, scaling, stream, sweeps, turns
 from experiments.bench.__main__ import CASES, arguments, main
 from experiments.bench.cards import CARDS, work
 from experiments.bench.ours import build, dataset, examples, recipe
-from experiments.bench.problem import PROBLEMS
+from experiments.bench.problem import PROBLEMS, Problem
 from experiments.bench.races import Entry, Rival, rivals, row, take_turns
 from experiments.bench.rows import Goal, Row, table
 from experiments.bench.scripts import flax_job
@@ -262,6 +262,48 @@ def test_our_contestant_trains_one_run_or_a_pack():
     losses = [build(problem, x, members, "loop")(seed=3)[1] for members in ("1", "2")]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
     assert set(packs.MEMBERS) <= set(PROBLEMS)
+
+
+def test_an_nll_is_of_the_whole_split_and_against_the_fastest_products():
+    part = nll.WHOLE / nll.PART
+    whole, rate, memory = nll.rows({"ours": [3.0, 9.0, 4.0], "500": [4.0, 4.0, 4.0], "1000": [2.0, 2.0, 8.0]}, 0.5)
+    assert list(whole.ours) == [3.0 * part, 9.0 * part, 4.0 * part]
+    assert (whole.value, whole.verdict) == (2.0, "missed")
+    assert "1000 draws" in whole.what
+    assert "from 250" in whole.what
+    assert rate.value == pytest.approx(0.5)
+    # 2 (50 x 200 + 200 x 200 + 200 x 784) operations a draw, of 5,000 draws of 250 images
+    assert rate.rival[0] == pytest.approx(413_600 * 5000 * 250 / 2.0 / 1e9)
+    assert (memory.value, memory.verdict) == (0.5, "yes")
+
+
+def test_an_nll_is_that_of_an_evaluation_and_its_products_are_the_decoders(monkeypatch):
+    for name, value in (("K", 20), ("PART", 2), ("BLOCKS", (10,))):
+        monkeypatch.setattr(nll, name, value)
+    everyone = nll.contestants()
+    assert set(everyone) == {"ours", "10"}
+    assert all(call() > 0 for call in everyone.values())
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(3, 10, 4)).astype(np.float32)
+    kernels = [rng.normal(size=shape).astype(np.float32) for shape in ((4, 5), (5, 6))]
+    expected = z[4 % 3] @ kernels[0] @ kernels[1]
+    np.testing.assert_allclose(nll.products(kernels, z, 5), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_stream_trains_to_what_the_memory_does(monkeypatch, tmp_path):
+    small = Problem("stream", hidden=(4,), latent_dim=2, batch_size=32, num_epochs=2)
+    for name, value in (("PROBLEM", small), ("NUM", 96), ("SHAPE", (8, 8, 1)), ("NUM_TEST", 10)):
+        monkeypatch.setattr(stream, name, value)
+    stream.write(tmp_path / "x.npy")
+    everyone = stream.contestants(str(tmp_path / "x.npy"))
+    (disk, disk_loss), (memory, memory_loss) = (everyone[name](3) for name in ("disk", "memory"))
+    assert disk_loss == memory_loss
+    assert min(disk, memory) > 0
+    seconds = {"disk": [4.0, 2.0, 3.0], "memory": [2.0, 2.0, 2.0]}
+    found = stream.row("memory", {"seconds": seconds, "losses": {"disk": [1.0], "memory": [1.0]}})
+    assert (list(found.ours), found.value, found.verdict) == ([2.0, 1.0, 1.5], 1.5, "missed")
+    other = stream.row("memory", {"seconds": seconds, "losses": {"disk": [1.0], "memory": [2.0]}})
+    assert "not the same work" in other.reason
 
 
 def test_commands_take_turns_and_one_that_fails_is_not_measured(tmp_path):

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.bench import commands, end_to_end, overhead, packs
+from experiments.bench import commands, end_to_end, nll, overhead, packs, stream
 from experiments.bench.machine import machine, versions
 from experiments.bench.races import race
 from experiments.bench.rows import Row, table
@@ -26,6 +26,8 @@ CASES: dict[str, Case] = {
     "pack": packs.pack,
     "sweep": end_to_end.sweep,
     "overhead": overhead.overhead,
+    "nll": nll.nll,
+    "stream": stream.stream,
 }
 
 

@@ -12,7 +12,7 @@ from experiments.bench.turns import environment, run, say
 from experiments.bench.worker import ROOT, NotMeasured, last_line
 
 # Peak memory over the children that this small process waited for: a forked child would start with our own peak.
-_MEASURE_MEMORY = """
+MEASURE_MEMORY = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:], stdout=sys.stderr)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
@@ -86,7 +86,7 @@ def memory(repeats: int, scratch: Path) -> tuple[list[Row], dict[str, Any]]:
     case, what, goal = "memory", "experiment=mnist, peak", Goal("<=", 1.5)
     command = train(scratch / "memory", "experiment=mnist", "trainer.num_steps=500")
     try:
-        peak = int(run([sys.executable, "-c", _MEASURE_MEMORY, *command]))
+        peak = int(run([sys.executable, "-c", MEASURE_MEMORY, *command]))
     except NotMeasured as reason:
         return [Row(case, what, "GiB", goal=goal, reason=str(reason))], {}
     gib = peak / 2**30 if sys.platform == "darwin" else peak / 2**20  # bytes there, KiB elsewhere

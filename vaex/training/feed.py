@@ -10,7 +10,7 @@ from vaex.data import batch_indices
 from vaex.data.rows import Rows
 
 THREADS = 4
-BYTES = 2**26  # of one device call's batches, at most
+BYTES = 2**24  # of one device call's batches, at most: malloc uses such blocks again, and larger ones are fresh pages
 
 
 class Batches:
