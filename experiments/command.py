@@ -89,6 +89,12 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
         _fail(str(error), full_error)
     except (CompactHydraException, OmegaConfBaseException) as error:
         _fail(_explain(error, config_name), full_error)
+    except ValueError as error:  # Hydra's own, of `GROUP=null`
+        if "Config group override" not in str(error):
+            raise
+        _fail(
+            f"{error}; expected one or several of a group's choices, such as metric=nll; --help lists them", full_error
+        )
     except OSError as error:
         if error.filename is None:
             raise
@@ -109,7 +115,7 @@ def _fail(message: str, full_error: str | None) -> NoReturn:
 
 def _explain(error: Exception, config_name: str) -> str:
     """Returns Hydra's message, or for a key or choice that does not exist the one that was probably meant."""
-    choice = re.search(r"Could not find '([^']+)/([^'/]+)'", str(error))
+    choice = re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", str(error))
     if choice:
         group, name = choice.groups()
         known = sorted(path.stem for path in Path(CONF, group).glob("*.yaml"))

@@ -17,6 +17,7 @@ SUMMARY = {
     *(
         "status",
         "message",
+        "alarms",
         "step",
         "seed",
         "beta",

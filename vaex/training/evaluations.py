@@ -1,5 +1,7 @@
 """`evaluation.json` of a run's folder: what was measured after its training; entries are only ever added."""
 
+import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,13 @@ def read(folder: Path) -> list[Entry]:
 
 
 def append(folder: Path, entries: Sequence[Entry]) -> None:
-    """Adds entries to a run's file, which a crash leaves whole."""
-    write_json(folder / NAME, {"version": VERSION, "evaluations": [*read(folder), *entries]})
+    """Adds entries to a run's file, which a crash leaves whole; of two commands at once, neither loses any."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        write_json(folder / NAME, {"version": VERSION, "evaluations": [*read(folder), *entries]})
+    finally:
+        os.close(held)
 
 
 def latest(entries: Sequence[Entry]) -> list[Entry]:
