@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.published import REPRODUCTIONS, Reproduction
 from vaex._check import VaexError, did_you_mean
@@ -47,8 +48,10 @@ def reproduce(name: str, overrides: Sequence[str] = (), page: Path = PAGE) -> li
         )
     about, folder = REPRODUCTIONS[name], Path("outputs") / "reproduce" / name
     _run("train", f"experiment={name}", f"hydra.sweep.dir={folder}", "logger=none", *overrides)
-    if about.evaluate and not _evaluated(folder, about.number):
-        _run("evaluate", f"run={folder}", "wandb=false", *about.evaluate)
+    if about.evaluate:
+        lacking = _lacking(folder, about)
+        if lacking:
+            _run("evaluate", f"run={lacking[0] if len(lacking) == 1 else folder}", "wandb=false", *about.evaluate)
         _run("compare", f"sweep={folder}", "wandb=false")
     rows = table(name, about, folder, overrides)
     if page.exists():
@@ -62,11 +65,24 @@ def _run(command: str, *words: str) -> None:
         raise VaexError(f"stopped at: {' '.join(['python', *line[1:]])}")
 
 
-def _evaluated(folder: Path, number: str) -> bool:
-    """Whether every run has the number already."""
+def _lacking(folder: Path, about: Reproduction) -> list[Path]:
+    """Returns the completed runs whose newest entry is not of the settings that are asked for."""
+    from hydra import compose, initialize_config_dir
+
+    from experiments.assemble import build, plain
+    from experiments.command import CONF
+    from vaex.evaluation.measure import settings_of
     from vaex.sweep import read_sweep
 
-    return all(result.summary.get(number) is not None for result in read_sweep(folder))
+    with initialize_config_dir(CONF, version_base="1.3"):
+        ((name, node),) = plain(compose("evaluate", list(about.evaluate)))["metric"].items()
+    wanted = dict(settings_of(build(node, f"metric.{name}")))
+
+    def has(result: Any) -> bool:
+        found = [one for one in result.evaluations if one["metric"] == name]
+        return bool(found) and found[0]["settings"] == wanted
+
+    return [result.folder for result in read_sweep(folder) if result.status == "completed" and not has(result)]
 
 
 def table(name: str, about: Reproduction, folder: Path, overrides: Sequence[str] = ()) -> list[str]:

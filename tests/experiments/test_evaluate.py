@@ -252,7 +252,7 @@ def test_the_latest_run_is_found(evaluate, command):
         ("run=run metric.nll.samples=5", "unknown key 'metric.nll.samples'; did you mean 'metric.nll.num_samples'?"),
         ("run=run +metric.nll.k=5", "unknown key 'metric.nll.k'; metric.nll is NLL, which takes num_samples"),
         ("run=run metric=nlll", "unknown choice metric=nlll; expected one of ais, bdmc, information, nll, rd_curve"),
-        ("run=run metric=[nll,fid]", "metric/fid"),
+        ("run=run metric=[nll,fid]", "unknown choice metric=fid"),
         ("run=run metric=[]", "metric: expected at least one, got none; type metric=nll"),
         ("run=run +K=5", "unknown key 'K'"),
         ("run=run ~seed", "seed: expected a value, got none; leave out ~seed"),

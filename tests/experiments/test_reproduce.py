@@ -1,5 +1,7 @@
 """`make reproduce`: ours beside the published number, in the page."""
 
+import dataclasses
+
 import pytest
 import yaml
 
@@ -49,14 +51,13 @@ def test_it_trains_evaluates_and_writes_a_row_a_setting(command, tmp_path, monke
 
     def run(name, *words):
         lines.append((name, *words))
-        small = (
-            "metric.rd_curve.num_temperatures=10",
-            "metric.rd_curve.num_chains=2",
-            "metric.rd_curve.num_examples=5",
-        )
-        done = command(*words, *(SMALL if name == "train" else small if name == "evaluate" else ()), name=name)
+        done = command(*words, *(SMALL if name == "train" else ()), name=name)
         assert done.code == 0, done.err
 
+    settings = ("num_temperatures=10", "num_chains=2", "num_examples=5")
+    small = ("metric=rd_curve", *(f"metric.rd_curve.{setting}" for setting in settings))
+    about = dataclasses.replace(REPRODUCTIONS["rd_curve"], evaluate=small)
+    monkeypatch.setitem(REPRODUCTIONS, "rd_curve", about)
     monkeypatch.setattr(module, "_run", run)
     page = tmp_path / "results.md"
     page.write_text(PAGE)
@@ -67,4 +68,11 @@ def test_it_trains_evaluates_and_writes_a_row_a_setting(command, tmp_path, monke
     assert [line for line in printed if line.startswith("| `")] == rows
     assert [name for name, *_ in lines] == ["train", "evaluate", "compare"]
     reproduce("rd_curve", page=page)  # again: what was measured stands
-    assert [name for name, *_ in lines[3:]] == ["train"]
+    assert [name for name, *_ in lines[3:]] == ["train", "compare"]
+    (tmp_path / "outputs" / "reproduce" / "rd_curve" / "1" / "evaluation.json").unlink()
+    reproduce("rd_curve", page=page)  # what is lacking is measured, and nothing else
+    assert [words[0] for name, *words in lines[5:] if name == "evaluate"] == ["run=outputs/reproduce/rd_curve/1"]
+    other = dataclasses.replace(about, evaluate=(*small[:-1], "metric.rd_curve.num_examples=6"))
+    monkeypatch.setitem(REPRODUCTIONS, "rd_curve", other)
+    reproduce("rd_curve", page=page)  # a number of other settings is not taken for the one asked for
+    assert [words[0] for name, *words in lines[8:] if name == "evaluate"] == ["run=outputs/reproduce/rd_curve"]

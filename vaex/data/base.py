@@ -207,7 +207,11 @@ class Data(ABC):
                 "type data.stream=false where it fits into memory, or data.binarize=dynamic for {0, 1}"
             )
         test, validation = (None if split is None else np.asarray(split) for split in (raw.test, raw.validation))
-        return raw._replace(train=train if streams else np.asarray(raw.train), test=test, validation=validation)
+        return raw._replace(
+            train=train if streams else np.array(raw.train) if is_mapped(raw.train) else raw.train,
+            test=test,
+            validation=validation,
+        )
 
     def _binarization(self, raw: Raw, likelihood: Likelihood) -> str:
         if self.binarize != "auto":

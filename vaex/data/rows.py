@@ -21,7 +21,7 @@ class Rows:
         return self.shape[0]
 
     def __getitem__(self, index: Index) -> np.ndarray:
-        """Returns rows as an array of their own."""
+        """Returns rows as an array, which is read from disk where it is used."""
         return np.ascontiguousarray(self._array[index if self._order is None else self._order[index]], self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

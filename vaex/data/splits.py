@@ -98,9 +98,11 @@ def split(
 
 def limits(array: Examples) -> tuple[np.ndarray, np.ndarray]:
     """Returns the smallest and the largest value of each place of an example."""
-    parts = [(array[rows].min(0), array[rows].max(0)) for rows in chunks(array)]
-    lows, highs = zip(*parts, strict=True)
-    return np.min(lows, axis=0), np.max(highs, axis=0)
+    low = high = np.asarray(array[0])
+    for rows in chunks(array):
+        part = array[rows]
+        low, high = np.minimum(low, part.min(0)), np.maximum(high, part.max(0))
+    return low, high
 
 
 def _too_small(name: str, kind: str, fraction: float, total: int) -> str:

@@ -67,7 +67,7 @@ class Bce(Likelihood):
         del params
         # x log sigmoid(l) + (1 - x) log sigmoid(-l) = x l - softplus(l)
         x, raw = flat(x), flat(raw)
-        return jnp.vdot(x, raw) - sum_softplus(raw)
+        return jnp.sum(x * raw) - sum_softplus(raw)
 
     def mean(self, params: Params, raw: Raw) -> Float[Array, "*event"]:
         """Returns sigmoid(l), the minimiser's prediction."""

@@ -22,7 +22,7 @@ from vaex.part import part, static
 from vaex.typing import Event, Number, Params, PRNGKey
 
 CHAINS = 1024  # moved at once
-LOW_ACCEPTANCE = 0.3  # of a tenth of the path, on average over examples
+LOW_ACCEPTANCE = 0.3  # of a part of the path, on average over examples
 
 
 @part
@@ -55,7 +55,7 @@ class _Annealed(Annealing, Metric):
         if numbers["least_acceptance"] >= LOW_ACCEPTANCE:
             return []
         return [
-            f"{self.key}: on the hardest tenth of the path only {numbers['least_acceptance']:.0%} of the moves are "
+            f"{self.key}: on the hardest part of the path only {numbers['least_acceptance']:.0%} of the moves are "
             f"accepted, so that the estimate is loose; type metric.{self.key}.num_pilot={4 * self.num_pilot} or "
             f"metric.{self.key}.num_leapfrog={2 * self.num_leapfrog}"
         ]
@@ -162,7 +162,7 @@ class RDCurve(_Annealed):
         return rate_distortion_estimate(model, params, key, index, x, self, self._record, self.top)
 
     def numbers(self, found: RateDistortion, whole: Any, about: About) -> dict[str, Any]:
-        """Returns the curve's points: beta, rate (an upper bound in expectation) and distortion, averaged."""
+        """Returns the curve's points, averaged: beta, rate, distortion; finite chains end above the curve."""
         del whole
         rate, distortion, acceptance = wide(found.rate), wide(found.distortion), wide(found.acceptance)[:, 1:]
 

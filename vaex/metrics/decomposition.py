@@ -18,7 +18,7 @@ ESTIMATOR = (
 
 
 def decomposition_of(q: Any, prior: Distribution, keys: Key[Array, " D"], num: int, block: int = 20) -> Decomposition:
-    """Returns the three parts of the rate, in nats, of a draw of each of the first D examples.
+    """Returns the three parts of the rate, in nats, of a draw of each of D examples, spread evenly over the split.
 
     q(z) is the mixture of the N posteriors of the split, all of them, so that no estimate of it is biased by a batch.
 
@@ -38,8 +38,9 @@ def decomposition_of(q: Any, prior: Distribution, keys: Key[Array, " D"], num: i
         parts = decompose(q.log_prob_each(z)[None], log_qz[None], prior.log_prob(z)[None], log_w[None])
         return jax.tree.map(lambda p: p[0], parts)
 
-    first = jax.tree.map(lambda a: a[: len(keys)], q)
-    return jax.lax.map(one, (first, keys), batch_size=block)
+    # Spread over the split, which may be sorted
+    places = np.linspace(0, num - 1, len(keys)).round().astype(int)
+    return jax.lax.map(one, (jax.tree.map(lambda a: a[places], q), keys), batch_size=block)
 
 
 def summarise_decomposition(parts: Decomposition | None, num: int) -> dict[str, Any]:

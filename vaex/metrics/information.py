@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from vaex import _check
 from vaex.distributions import kl_divergence
 from vaex.metrics.base import About, Metric, wide
 from vaex.metrics.decomposition import decomposition_of, summarise_decomposition
@@ -33,7 +34,7 @@ class OfExample(NamedTuple):
 class OfSplit(NamedTuple):
     """What the aggregate posterior says."""
 
-    parts: Decomposition | None  # of each of the first draws
+    parts: Decomposition | None  # of each draw
     prior: Float[Array, "N Z"]  # as many draws from the prior as there are examples
 
 
@@ -46,7 +47,12 @@ class Information(Metric):
     """
 
     headline = "prior_hole"
-    num_draws: int = static(default=1000)  # of the first examples, scored under the mixture of all posteriors
+    num_draws: int = static(
+        default=1000
+    )  # of examples spread over the split, scored under the mixture of all posteriors
+
+    def __post_init__(self) -> None:
+        _check.whole("Information.num_draws", self.num_draws)
 
     @property
     def at_once(self) -> int:

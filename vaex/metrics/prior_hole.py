@@ -25,7 +25,8 @@ def prior_hole(codes: Float[np.ndarray, "N Z"], prior: Float[np.ndarray, "N Z"])
         Oquab, "Revisiting Classifier Two-Sample Tests", 2017.
     """
     num = min(len(codes), len(prior), MOST)
-    codes, prior = codes[:num], prior[:num]
+    places = np.linspace(0, min(len(codes), len(prior)) - 1, num).round().astype(int)  # a split may be sorted
+    codes, prior = codes[places], prior[places]
     if num < 2 * FOLDS or not (np.isfinite(codes).all() and np.isfinite(prior).all()):
         return {"prior_hole": None, "prior_hole_se": None, "prior_hole_estimator": None}
     from sklearn.ensemble import HistGradientBoostingClassifier  # takes a second

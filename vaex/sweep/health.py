@@ -33,6 +33,9 @@ def _warnings(comparison: Comparison) -> list[Html]:
         for job in setting.jobs:
             for warning in (warning for one in job.evaluations for warning in one["warnings"]):
                 lines.setdefault(warning, []).append(comparison.label(setting))
+    for metric in comparison.measured_differently:
+        line = f"{metric}: other settings, seed or examples in some jobs, so that no table has it; evaluate them alike"
+        lines[line] = ["all"]
     items = [tag("li", f"{'; '.join(dict.fromkeys(where))}: {warning}") for warning, where in lines.items()]
     return [tag("p", "Evaluations that are not to be trusted:"), tag("ul", *items)] if items else []
 
@@ -49,7 +52,8 @@ def _latents(comparison: Comparison) -> list[Html]:
 
 def _kl_per_dim(setting: Setting) -> list[float] | None:
     entries: Sequence[Any] = [one for job in setting.jobs for one in job.evaluations if one["kind"] == "Information"]
-    return entries[0]["numbers"]["kl_per_dim"] if entries else None
+    found = entries[0]["numbers"]["kl_per_dim"] if entries else None
+    return found and [value for value in found if value is not None]
 
 
 def _chart(comparison: Comparison, setting: Setting, kl: Sequence[float]) -> str:

@@ -14,7 +14,7 @@ VERSION = 1
 NAME = "sweep.json"
 ENDED = ("completed", "diverged", "failed")
 # What may differ between a sweep and the command that continues it; a run's own settings are compared by the run.
-_MAY_DIFFER = ("logger", "output_dir", "trainer.steps_per_call")
+_MAY_DIFFER = ("logger", "output_dir", "trainer.steps_per_call", "data.stream")
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 from vaex._check import VaexError, did_you_mean
 from vaex.sweep.results import Result, as_number, same, varying
+from vaex.training.evaluations import how
 
 REPLICATES = ("seed", "data.seed")
 """Keys that repeat a setting rather than make another one."""
@@ -112,9 +113,18 @@ class Comparison:
 
     @property
     def headlines(self) -> list[str]:
-        """What was evaluated after training, as `metric.number`: one number of each metric."""
-        entries = [one for result in self.results for one in result.evaluations]
-        return list(dict.fromkeys(f"{one['metric']}.{one['headline']}" for one in entries if one["headline"]))
+        """What was evaluated after training, as `metric.number`: one of each metric that was measured alike."""
+        entries = [one for result in self.results for one in result.evaluations if one["headline"]]
+        names = dict.fromkeys(f"{one['metric']}.{one['headline']}" for one in entries)
+        return [name for name in names if name.split(".")[0] not in self.measured_differently]
+
+    @property
+    def measured_differently(self) -> list[str]:
+        """The metrics whose settings, seed or examples differ between jobs, so that no column may hold them."""
+        ways: dict[str, set[str]] = {}
+        for one in (one for result in self.results for one in result.evaluations):
+            ways.setdefault(one["metric"], set()).add(how(one))
+        return [metric for metric, found in ways.items() if len(found) > 1]
 
     def label(self, setting: Setting, keys: Sequence[str] | None = None) -> str:
         """Returns `beta=4 likelihood=gaussian`."""

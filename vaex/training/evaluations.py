@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,21 @@ def append(folder: Path, entries: Sequence[Entry]) -> None:
         os.close(held)
 
 
-def latest(entries: Sequence[Entry]) -> list[Entry]:
-    """Returns the newest entry of each metric."""
-    return list({one["metric"]: one for one in entries}.values())
+def latest(entries: Sequence[Entry], split: str = "test") -> list[Entry]:
+    """Returns the newest entry of each metric on a split, or of examples that the model made."""
+    return list({one["metric"]: one for one in entries if one["split"] in (split, "simulated")}.values())
+
+
+def how(entry: Mapping[str, Any]) -> str:
+    """Returns what two numbers of a metric must share to stand beside each other."""
+    return repr([entry[key] for key in ("version", "settings", "seed", "split", "num_examples")])
 
 
 def numbers(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Returns the plain numbers of the newest entry of each metric, as `metric.number`."""
+    """Returns the plain numbers of the newest entry of each metric on the test split, as `metric.number`."""
     return {
         f"{one['metric']}.{key}": value
         for one in latest(entries)
-        for key, value in one["numbers"].items()
+        for key, value in {**one["numbers"], "num_examples": one["num_examples"]}.items()
         if value is None or isinstance(value, (int, float))
     }

@@ -62,5 +62,5 @@ class Feed:
         import grain  # takes a second
 
         source: Any = self.batches
-        ahead = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=2 * size)
+        ahead = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=max(THREADS, 2 * size))
         return iter(grain.MapDataset.source(source)[start:].to_iter_dataset(ahead))
