@@ -49,6 +49,9 @@ def trained(tmp_path_factory):
             patch.delenv("HYDRA_FULL_ERROR", raising=False)
             GlobalHydra.instance().clear()
             importlib.import_module("experiments.train").main()
+    import wandb
+
+    wandb.teardown()  # or its process would be named in the environment that `bare_wandb` puts back, and be gone
     for handler in logging.getLogger().handlers[:]:
         if type(handler) in (logging.FileHandler, logging.StreamHandler):  # the run's, not pytest's own
             logging.getLogger().removeHandler(handler)
