@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
@@ -204,3 +205,16 @@ def test_long_numbers_are_spelled_short():
 def test_varying_keeps_the_order_in_which_keys_were_typed(tmp_path):
     results = [Result(tmp_path, {"b": str(i), "c": "1", "a": str(i)}, {}) for i in range(2)]
     assert varying(results) == ["b", "a"]
+
+
+def test_a_metric_of_a_part_of_the_split_says_so_and_one_measured_in_two_ways_has_no_column():
+    def job(place, **changes):
+        entry = {"metric": "ais", "headline": "nll", "version": 1, "settings": {}, "seed": 0, "split": "test"} | changes
+        return Result(Path(str(place)), {"seed": str(place)}, {"num_test": 359, "ais.nll": 22.0}, {}, (entry,))
+
+    alike = arrange([job(i, num_examples=60) for i in range(2)])
+    assert list(map(alike.titled, alike.headlines)) == ["ais.nll (60 examples)"]
+    whole = arrange([job(i, num_examples=359) for i in range(2)])
+    assert list(map(whole.titled, whole.headlines)) == ["ais.nll"]
+    mixed = arrange([job(0, num_examples=60), job(1, num_examples=359)])
+    assert (mixed.headlines, mixed.measured_differently) == ([], ["ais"])

@@ -9,6 +9,7 @@ from vaex.sweep.settings import Comparison, Setting
 from vaex.sweep.svg import COLOURS, GREY, Tips, blank
 
 _CHARTS = 8  # settings at most whose latents are drawn
+_LEAST_TOP = 0.1  # nats, of the charts' scale
 
 
 def health(comparison: Comparison) -> list[Html]:
@@ -44,7 +45,9 @@ def _latents(comparison: Comparison) -> list[Html]:
     found = [(setting, kl) for setting in comparison.settings if (kl := _kl_per_dim(setting)) is not None]
     if not found:
         return []
-    figures = [tag("figure", tag("div", Html(_chart(comparison, *pair)), class_="chart")) for pair in found[:_CHARTS]]
+    top = max([_LEAST_TOP, *(value for _, kl in found for value in kl)])  # one scale, or a collapse would look alive
+    charts = [Html(_chart(comparison, *pair, top)) for pair in found[:_CHARTS]]
+    figures = [tag("figure", tag("div", chart, class_="chart")) for chart in charts]
     about = "KL of each latent from the prior, nats, largest first, of the first job of a setting (metric=information)."
     more = f" The first {_CHARTS} of {len(found)} settings." if len(found) > _CHARTS else ""
     return [tag("p", about + more, class_="soft"), join(tag("div", *figures, class_="pair"))]
@@ -56,7 +59,7 @@ def _kl_per_dim(setting: Setting) -> list[float] | None:
     return found and [value for value in found if value is not None]
 
 
-def _chart(comparison: Comparison, setting: Setting, kl: Sequence[float]) -> str:
+def _chart(comparison: Comparison, setting: Setting, kl: Sequence[float], top: float) -> str:
     label = comparison.label(setting)
     with blank(3.6, 2.2) as figure:
         axes = figure.add_subplot()
@@ -64,5 +67,6 @@ def _chart(comparison: Comparison, setting: Setting, kl: Sequence[float]) -> str
         axes.set_xlabel("latent, by rank")
         axes.set_ylabel("KL, nats")
         axes.bar(range(1, len(kl) + 1), sorted(kl, reverse=True), color=COLOURS[0], width=0.8)
+        axes.set_ylim(0.0, 1.05 * top)
         axes.tick_params(colors=GREY)
         return Tips().svg(figure, f"latents {label}", f"KL of each latent, {label}")

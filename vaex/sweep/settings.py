@@ -118,6 +118,18 @@ class Comparison:
         names = dict.fromkeys(f"{one['metric']}.{one['headline']}" for one in entries)
         return [name for name in names if name.split(".")[0] not in self.measured_differently]
 
+    def titled(self, headline: str) -> str:
+        """Returns a headline's name, with the number of its examples where they are not the whole test split."""
+        metric = headline.split(".")[0]
+        sizes = {
+            (one["num_examples"], result.summary.get("num_test"))
+            for result in self.results
+            for one in result.evaluations
+            if one["metric"] == metric
+        }
+        part = sorted({num for num, whole in sizes if num != whole})
+        return f"{headline} ({part[0]} examples)" if part else headline
+
     @property
     def measured_differently(self) -> list[str]:
         """The metrics whose settings, seed or examples differ between jobs, so that no column may hold them."""

@@ -35,7 +35,7 @@ def header(comparison: Comparison) -> list[str]:
         *(comparison.names[key] for key in comparison.keys),
         "n",
         *NUMBERS,
-        *comparison.headlines,
+        *map(comparison.titled, comparison.headlines),
         "active",
         "status",
     ]
