@@ -101,6 +101,7 @@ def test_summary_counts_the_jacobian_once():
 def test_small_metrics():
     z = np.stack([np.linspace(-1, 1, 100), np.full(100, 3.0), 0.05 * np.sin(np.arange(100))], axis=1)
     assert active_units(z) == 1
+    assert active_units(z[:1]) is None  # one example has no variance, and is no collapse
     assert bits_per_dim(np.log(2) * 6, 3) == pytest.approx(2.0)
     assert mean_and_se(np.array([1.0, 2.0, 3.0])) == pytest.approx((2.0, 1 / np.sqrt(3)))
     assert mean_and_se(np.array([1.0])) == (1.0, None)

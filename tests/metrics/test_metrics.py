@@ -14,7 +14,19 @@ from vaex.evaluation import Finished, measure
 from vaex.evaluation.measure import over_examples
 from vaex.evaluation.record import entry
 from vaex.likelihoods import Gaussian
-from vaex.metrics import AIS, ALARMS, BDMC, NLL, Information, RDCurve, alarms, importance_estimate, prior_hole
+from vaex.metrics import (
+    AIS,
+    ALARMS,
+    BDMC,
+    NLL,
+    About,
+    Estimate,
+    Information,
+    RDCurve,
+    alarms,
+    importance_estimate,
+    prior_hole,
+)
 from vaex.models import VAE, decoders, encoders
 from vaex.numerics import bisect, soft_clip
 from vaex.part import canonical
@@ -400,6 +412,17 @@ def test_the_prior_hole_is_near_the_total_variation_and_not_above_it(shift):
     assert found["prior_hole"] < exact + 4 * found["prior_hole_se"]
     assert found["prior_hole"] > 0.7 * exact
     assert "4000 of each" in found["prior_hole_estimator"]
+
+
+def test_one_draw_cannot_tell_its_bias():
+    """ESS = K = 1 whatever the weights are: (1/ESS - 1/K) / 2 = 0 would be an estimate of nothing."""
+    ones = np.ones(4, np.float32)
+    single = Estimate(ones, ones, ones, ones, np.zeros((4, 2)))
+    metric, about = NLL(num_samples=1), About(3, 0.0, None)
+    numbers = metric.numbers(single, (), about)
+    assert numbers["bias"] is None
+    assert "unknown bias" in metric.warnings(numbers)[0]
+    assert NLL(num_samples=20).numbers(single._replace(ess=20 * ones), (), about)["bias"] == pytest.approx(0.0)
 
 
 def test_codes_that_are_not_finite_or_too_few_have_no_score():

@@ -6,6 +6,7 @@ import pytest
 
 from vaex.sweep.answers import CHEAPEST, DENSITY, answer
 from vaex.sweep.settings import NO_DENSITY
+from vaex.sweep.table import text
 
 LAST = "last beta before collapse"
 
@@ -122,8 +123,9 @@ def test_a_diverged_seed_is_said_and_not_counted(said, grid):
 
 @pytest.mark.parametrize(("second", "said_why"), [(None, "The NLL is off"), (30.0, "Not every job has an NLL")])
 def test_without_every_nll_the_elbo_ranks(said, grid, second, said_why):
-    low = [{"rate": 4.0, "distortion": 20.0 + s, "nll": second} for s in (0, 1)]
-    high = [{"rate": 4.0, "distortion": 22.0 + s, "nll": None} for s in (0, 1)]
+    off = {"nll": None, "nll_num_samples": 0}
+    low = [{"rate": 4.0, "distortion": 20.0 + s, **(off if second is None else {"nll": second})} for s in (0, 1)]
+    high = [{"rate": 4.0, "distortion": 22.0 + s, **off} for s in (0, 1)]
     found = said(grid({"objective.beta=1": high, "objective.beta=2": low}))
     assert lines(found)[DENSITY] == "best density: beta=2, ELBO -24.50 +- 0.71 (n=2)"
     assert "evaluation.nll_num_samples=500" in found.lines[0].note
@@ -131,6 +133,17 @@ def test_without_every_nll_the_elbo_ranks(said, grid, second, said_why):
     assert found.lines[1].name == CHEAPEST.replace("NLL", "ELBO")
     if second is None:
         assert said_why in found.lines[0].note
+
+
+def test_a_setting_with_an_infinite_nll_is_not_ranked(said, arranged, grid):
+    """The mean of its other seeds would win."""
+    infinite = {"nll": None, "elbo": None}  # as JSON holds what is not finite
+    sweep = grid({"objective.beta=1": [{"nll": 20.0}, infinite], "objective.beta=2": [{"nll": 21.0}] * 2})
+    found = said(sweep)
+    assert lines(found)[DENSITY] == "best density: beta=2, NLL 21.00 +- 0.00 (n=2)"
+    assert "Not ranked, since a job's NLL is not finite: beta=1" in found.lines[0].note
+    assert "20.00 (1 of 2)" in text(arranged(sweep))
+    assert "not finite" in said(grid({"objective.beta=1": [{"nll": 20.0}, infinite]}, "alone")).why
 
 
 def test_what_is_no_density_is_never_ranked(said, grid):

@@ -64,7 +64,8 @@ class NLL(Metric):
             "bits_per_dim": None if about.log_cell is None else bits_per_dim(nll, about.num_dims, about.log_cell),
             "ess": float(ess.mean()),
             "ess_low": float(np.mean(ess < LOW_ESS)),  # share of examples
-            "bias": bias,  # nats by which nll is expected to be too large, to first order
+            # nats by which nll is expected to be too large, to first order; a single weight cannot tell
+            "bias": bias if self.num_samples > 1 else None,
             "elbo": elbo,
             "elbo_se": elbo_se,
         }
@@ -72,10 +73,11 @@ class NLL(Metric):
     def warnings(self, numbers: dict[str, Any]) -> list[str]:
         """Returns a warning where the ESS says that the number is an upper bound of unknown slack."""
         low, bias = numbers["ess_low"], numbers["bias"]
-        if low <= LOW_SHARE and bias <= LARGE_BIAS:
+        if low <= LOW_SHARE and (bias is None or bias <= LARGE_BIAS):
             return []
+        expected = "unknown bias" if bias is None else f"expected bias {bias:.2g} nats or more"
         return [
             f"nll: an upper bound, not to be trusted as an estimate: {low:.1%} of the examples have an effective "
-            f"sample size below {LOW_ESS:g} of {self.num_samples} draws, expected bias {bias:.2g} nats or more; type "
+            f"sample size below {LOW_ESS:g} of {self.num_samples} draws, {expected}; type "
             f"metric.nll.num_samples={10 * self.num_samples}, or metric=ais for an estimate without the encoder"
         ]

@@ -9,8 +9,13 @@ from numpy.typing import ArrayLike
 from vaex.metrics.importance import Estimate
 
 
-def active_units(z_mean: np.ndarray, threshold: float = 0.01) -> int:
-    """Returns the number of latents with Var_x(E_q[z|x]) above the threshold (Burda et al. 2016, Section 5.2)."""
+def active_units(z_mean: np.ndarray, threshold: float = 0.01) -> int | None:
+    """Returns the number of latents with Var_x(E_q[z|x]) above the threshold (Burda et al. 2016, Section 5.2).
+
+    None for a single example, which has no variance: 0 would say that the model has collapsed.
+    """
+    if len(z_mean) < 2:
+        return None
     return int(np.sum(np.var(z_mean, axis=0) > threshold))
 
 

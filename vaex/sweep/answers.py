@@ -5,7 +5,7 @@ import statistics
 from typing import NamedTuple
 
 from vaex.sweep.results import Result
-from vaex.sweep.settings import Comparison, Panel, Setting, deviation, number_of, short
+from vaex.sweep.settings import Comparison, Panel, Setting, deviation, short
 from vaex.sweep.table import spread
 
 DENSITY = "best density"
@@ -52,13 +52,22 @@ def answer(comparison: Comparison, panel: Panel) -> Answers:
             "and its numbers can be compared with nothing but themselves."
         )
         return Answers(lines, split, None, why)
-    name = "nll" if all(number_of(job.summary, "nll", split) is not None for job in jobs) else "elbo"
-    ranked = [setting for setting in ranked if setting.mean(name, split) is not None]
+    name = "nll" if all(job.summary.get("nll_num_samples") for job in jobs) else "elbo"
+    # The mean of the seeds that went well is not a setting's mean: one infinite NLL makes it infinite.
+    left_out = [setting for setting in ranked if len(setting.numbers(name, split)) < len(setting.completed)]
+    ranked = [setting for setting in ranked if setting not in left_out]
     if not ranked:
-        return Answers(lines, split, None, "No completed job has a finite NLL or ELBO, so there is nothing to rank.")
+        why = f"Every setting has a completed job whose {name.upper()} is not finite, so there is nothing to rank."
+        return Answers(lines, split, None, why)
     best = min(ranked, key=lambda setting: (_score(setting, name, split), setting.mean("rate", split) or 0.0))
     cheapest = _cheapest(comparison, ranked, best, name, split)
-    return Answers([_best(comparison, best, name, split), *cheapest, *lines], split, best, "")
+    first = _best(comparison, best, name, split)
+    if left_out:
+        labels = "; ".join(comparison.label(setting) for setting in left_out)
+        first = first._replace(
+            note=f"{first.note} Not ranked, since a job's {name.upper()} is not finite: {labels}.".strip()
+        )
+    return Answers([first, *cheapest, *lines], split, best, "")
 
 
 def _score(setting: Setting, name: str, split: str) -> float:

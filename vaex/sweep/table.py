@@ -48,9 +48,15 @@ def rows(comparison: Comparison, panel: Panel) -> list[list[str]]:
 
 def _row(comparison: Comparison, setting: Setting) -> list[str]:
     values = [short(setting.values[key]) for key in comparison.keys]
-    numbers = [spread(setting.numbers(name)) for name in (*NUMBERS, *comparison.headlines)]
-    active = spread(setting.numbers("active_units"), places=1)
+    numbers = [_cell(setting, name) for name in (*NUMBERS, *comparison.headlines)]
+    active = _cell(setting, "active_units", places=1)
     return [*values, str(len(setting.completed)), *numbers, active, setting.statuses]
+
+
+def _cell(setting: Setting, name: str, places: int | None = None) -> str:
+    """A number over the completed jobs, and of how many of them where some have none or one that is not finite."""
+    values, num = setting.numbers(name), len(setting.completed)
+    return spread(values, places) + (f" ({len(values)} of {num})" if 0 < len(values) < num else "")
 
 
 def spread(values: Sequence[float], places: int | None = None) -> str:
