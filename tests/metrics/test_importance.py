@@ -105,3 +105,4 @@ def test_small_metrics():
     assert bits_per_dim(np.log(2) * 6, 3) == pytest.approx(2.0)
     assert mean_and_se(np.array([1.0, 2.0, 3.0])) == pytest.approx((2.0, 1 / np.sqrt(3)))
     assert mean_and_se(np.array([1.0])) == (1.0, None)
+    assert mean_and_se(np.array([1.0, np.inf])) == (np.inf, None)

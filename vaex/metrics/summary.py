@@ -32,11 +32,11 @@ def bits_per_dim(nll: float, num_dims: int, log_cell: float = 0.0) -> float:
 
 
 def mean_and_se(values: ArrayLike) -> tuple[float, float | None]:
-    """Returns the mean and its standard error over examples; None with fewer than two."""
+    """Returns the mean and its standard error over examples; None with fewer than two, or where it is not finite."""
     values = np.asarray(values, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # the last finite parameters of a diverged run may well overflow
         se = float(np.std(values, ddof=1) / math.sqrt(values.size)) if values.size > 1 else None
-        return float(np.mean(values)), se
+        return float(np.mean(values)), se if se is not None and math.isfinite(se) else None
 
 
 def summarise(
