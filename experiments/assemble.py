@@ -63,6 +63,8 @@ def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] |
     for name in _PARTS:
         if name != "logger" and not isinstance(config.get(name), Mapping):
             raise VaexError(f"{name}: expected one of its choices, got {config.get(name)!r}; --help lists them")
+    if not isinstance(config.get("evaluation"), Mapping):
+        raise VaexError(f"evaluation: expected its keys, got {config.get('evaluation')!r}; leave out evaluation=")
     refuse_unknown(config)
     parts = {name: build(config[name], name) for name in _PARTS if name != "logger"}
     loggers = {name: build(node, f"logger.{name}") for name, node in (config["logger"] or {}).items()}

@@ -16,6 +16,7 @@ MONITORS = ("elbo", "nll", "objective", "rate", "distortion", "mse")
 class Trainer:
     """How long, how often, and what is handed back to a sweeper."""
 
+    __no_type_check__ = True  # settings of a wrong type are refused in our own words
     num_steps: int | None = None  # both null: 2,000 steps
     num_epochs: float | None = None
     batch_size: int = 64
@@ -42,6 +43,10 @@ class Trainer:
             raise VaexError(f"trainer.num_epochs: expected a number above 0, got {self.num_epochs!r}")
         if self.steps_per_call is not None:
             _check.whole("trainer.steps_per_call", self.steps_per_call)
+        if self.ema_decay is not None and not (_check.is_number(self.ema_decay) and 0 < self.ema_decay < 1):
+            raise VaexError(f"trainer.ema_decay: expected a number in (0, 1) or null, got {self.ema_decay!r}")
+        if not isinstance(self.init_from, str | None):
+            raise VaexError(f"trainer.init_from: expected the folder of a run, got {self.init_from!r}")
         _check.one_of("trainer.precision", self.precision, ("float32", "bfloat16"))
         _check.one_of("trainer.monitor", self.monitor, MONITORS)
 
