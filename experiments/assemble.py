@@ -24,7 +24,7 @@ _PARTS = (
     "logger",
 )
 _VALUES = ("seed", "latent_dim", "output_dir", "evaluation", "experiment")
-_EVALUATION = ("nll_num_samples",)
+_EVALUATION = ("nll_num_samples", "matmul_precision")
 _ALSO_CALLED = {
     "lr": "learning_rate",
     "epochs": "num_epochs",
@@ -87,7 +87,14 @@ def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] |
         event_shape=data.event_shape,
         precision=trainer.precision,
     )
-    recipe = trainer.recipe(model, parts["objective"], parts["optimizer"], config["seed"], len(data.train))
+    recipe = trainer.recipe(
+        model,
+        parts["objective"],
+        parts["optimizer"],
+        config["seed"],
+        len(data.train),
+        config["evaluation"]["matmul_precision"],
+    )
     return Job(
         recipe=recipe,
         data=data,

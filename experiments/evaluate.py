@@ -16,7 +16,7 @@ from experiments.command import CONF, command, mistakes
 from vaex._check import VaexError, one_of, seed
 
 LOG = logging.getLogger("vaex")
-KEYS = ("run", "split", "seed", "strategy", "output_dir", "wandb", "metric")
+KEYS = ("run", "split", "seed", "evaluation", "strategy", "output_dir", "wandb", "metric")
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")
@@ -37,6 +37,9 @@ def task(cfg: DictConfig) -> None:
 
 
 def _check(config: Mapping[str, Any]) -> None:
+    from experiments.assemble import unknown_key
+    from vaex.training.precision import PRECISIONS
+
     if not config.get("metric"):
         raise VaexError("metric: expected at least one, got none; type metric=nll or 'metric=[nll,information]'")
     for key in KEYS:
@@ -45,6 +48,10 @@ def _check(config: Mapping[str, Any]) -> None:
     one_of("split", config["split"], ("test", "validation"))
     one_of("strategy", config["strategy"], ("auto", "loop", "vmap"))
     seed("seed", config["seed"])
+    for key, value in config["evaluation"].items():
+        if key != "matmul_precision":
+            raise VaexError(unknown_key(f"evaluation.{key}", value, config))
+    one_of("evaluation.matmul_precision", config["evaluation"].get("matmul_precision"), PRECISIONS)
     if not isinstance(config["wandb"], bool):
         raise VaexError(f"wandb: expected true or false, got {config['wandb']!r}; type wandb=false")
     if not config["run"]:
@@ -140,7 +147,7 @@ def _measure_pack(pack: Sequence[Any], config: Mapping[str, Any], metrics: Mappi
     from vaex.evaluation.record import entry
     from vaex.training.evaluations import append
 
-    split, noise = config["split"], config["seed"]
+    split, noise, products = config["split"], config["seed"], config["evaluation"]["matmul_precision"]
     entries: list[list[Any]] = [[] for _ in pack]
     lines: list[str] = []
     try:
@@ -152,10 +159,11 @@ def _measure_pack(pack: Sequence[Any], config: Mapping[str, Any], metrics: Mappi
                 split=split,
                 seed=noise,
                 strategy=config["strategy"],
+                matmul_precision=products,
                 should_stop=lambda: bool(stop),
             )
             for run, own, one in zip(pack, entries, measured, strict=True):
-                own.append(entry(run, name, metric, one, split=split, seed=noise))
+                own.append(entry(run, name, metric, one, split=split, seed=noise, matmul_precision=products))
                 append(run.job.folder, own[-1:])
                 lines.append(f"{run.job.folder}: {shown(own[-1])}")
                 for warning in one.warnings:

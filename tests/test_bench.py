@@ -23,7 +23,7 @@ from experiments.bench.turns import Timed
 from experiments.bench.worker import ROOT, NotMeasured, Worker, last_line
 from vaex._check import VaexError
 from vaex.likelihoods import Bernoulli
-from vaex.training import Pack
+from vaex.training import Pack, precision
 from vaex.training.members import side_by_side
 
 SOLVER = """
@@ -397,19 +397,29 @@ def test_a_step_is_counted_once_whatever_the_steps_of_a_call():
 
 
 def test_an_accelerators_table(monkeypatch, tmp_path, capsys):
-    (_, conv), counts, images = accelerator.sizes("cpu")
-    monkeypatch.setattr(accelerator, "sizes", lambda platform: ((conv,), counts, images))  # each program takes a second
+    (layers, _), counts, images = accelerator.sizes("cpu")
+    monkeypatch.setattr(accelerator, "sizes", lambda platform: ((layers,), counts, images))  # convolutions take seconds
     monkeypatch.setattr(scaling, "SECONDS", 0.01)
+    monkeypatch.setitem(precision.PRECISIONS, "tf32", "TF32_TF32_F32")  # as if this device could not
+    for name in ("highest", "networks"):  # each costs seconds
+        monkeypatch.delitem(accelerator.PRODUCTS, name)
+    precision.check_device.cache_clear()
     assert accelerator.main(["platform=cpu", f"output_dir={tmp_path}"]) == 0
+    precision.check_device.cache_clear()
     out = capsys.readouterr().out
     content = json.loads((tmp_path / "accelerator.json").read_text())
     assert all(value <= accelerator.TOLERANCE for value in content["differences"].values())
-    assert [(p["network"], p["members"]) for p in content["points"]] == [("conv", 1), ("conv", 2)]
+    measured = [name for name in accelerator.PRODUCTS if name != "tf32"]
+    expected = [("784-400-20", name, num) for name in measured for num in (1, 2)]
+    assert [(p["network"], p["products"], p["members"]) for p in content["points"]] == expected
+    assert list(content["refused"]) == ["tf32"]
+    assert "not measured: trainer.matmul_precision=tf32: cpu does not multiply so" in out
+    assert "trainer.matmul_precision=bfloat16: a CPU multiplies float32 in float32" in out
     assert all(len(p["rates"]) == scaling.REPEATS and min(p["rates"]) > 0 and p["flops"] > 0 for p in content["points"])
     assert content["points"][0]["ratio"] == 1.0
     assert content["card"] is None
     assert "float32 products" in out
-    assert scaling.HEAD[2] in out
+    assert scaling.HEAD[3] in out
 
 
 def test_an_accelerator_that_is_not_there_is_said_in_one_line(monkeypatch, capsys):
@@ -419,19 +429,20 @@ def test_an_accelerator_that_is_not_there_is_said_in_one_line(monkeypatch, capsy
     monkeypatch.setattr(jax, "devices", devices)
     assert accelerator.main([]) == 0
     assert capsys.readouterr().out.startswith("not measured: jax finds no gpu here")
-    assert accelerator.main(["rate=fp8"]) == 1
+    assert accelerator.main(["products=fp8"]) == 1
     assert accelerator.main(["gpu"]) == 1
 
 
 def test_a_point_is_a_fraction_of_its_card():
     card = CARDS["NVIDIA H100 80GB HBM3"]
-    point = scaling.Point("784-400-20", 64, rates=[1e5], flops=494.7e6, bytes_moved=3.35e6, ratio=11.0)
-    cells = dict(zip(scaling.HEAD[:9], point.cells(card, "tf32"), strict=False))
+    point = scaling.Point("784-400-20", "tf32", 64, rates=[1e5], flops=494.7e6, bytes_moved=3.35e6, ratio=11.0)
+    cells = dict(zip(scaling.HEAD[:10], point.cells(card, "tf32"), strict=False))
     assert point.cells(card, "tf32")[-4:] == ("49.5", "10.0%", "335", "10.0%")
     assert (cells["goal"], cells["met"]) == (">= 10", "yes")
     assert point.cells(None, "tf32")[-4:] == ("49.5", "", "335", "")
     assert point.as_dict(card, "tf32")["fraction_of_card"] == pytest.approx({"rate": 0.1, "bandwidth": 0.1})
-    assert set(accelerator.RATES) == set(card.rates)
+    assert {rate for _, rate in accelerator.PRODUCTS.values()} == set(card.rates)
+    assert set(precision.PRECISIONS) < set(accelerator.PRODUCTS)
 
 
 def test_counts_end_with_the_time_or_the_memory(monkeypatch):
@@ -442,6 +453,6 @@ def test_counts_end_with_the_time_or_the_memory(monkeypatch):
 
     monkeypatch.setattr(scaling, "measure", measure)
     problem = PROBLEMS["digits"]
-    about = (problem, dataset(problem), jax.devices()[0], "float32", (1, 4, 2))
+    about = (problem, dataset(problem), jax.devices()[0], "default", {}, (1, 4, 2))
     assert [p.reason for p in scaling.points(*about, until=time.monotonic() + 60)] == ["", "out of memory", ""]
     assert {p.reason for p in scaling.points(*about, until=0.0)} == {"no time left"}

@@ -1,11 +1,11 @@
-"""Packs on an accelerator: `python -m experiments.bench.accelerator [platform=gpu] [rate=tf32] [output_dir=outputs]`.
+"""Packs on an accelerator: `python -m experiments.bench.accelerator [platform=gpu] [products=all] [output_dir=DIR]`.
 
-Prints how the members of a `vmap` pack scale against one run alone, and how much of the card that is, and writes
-`accelerator.json` anew after each line, so that one which is stopped leaves what it had. It needs what `vaex` needs,
-and no network. With `platform=cpu` the networks are tiny: there it shows that it works.
+Prints how the members of a `vmap` pack scale against one run alone, and how much of the card that is, under every
+`trainer.matmul_precision` and with networks of bfloat16, and writes `accelerator.json` anew after each line, so that
+one which is stopped leaves what it had. It needs what `vaex` needs, and no network. With `platform=cpu` the networks
+are tiny: there it shows that it works.
 """
 
-import contextlib
 import datetime
 import sys
 import time
@@ -26,6 +26,7 @@ from experiments.bench.turns import say
 from experiments.device import prepare_jax
 from vaex._check import VaexError, one_of
 from vaex.likelihoods import Bce
+from vaex.training import precision
 from vaex.training.files import write_json
 
 MLP = Problem("784-400-20", hidden=(400,), latent_dim=20, batch_size=128, num_epochs=1)
@@ -34,8 +35,14 @@ COUNTS = (1, 4, 16, 64, 256)
 TOLERANCE = 1e-5  # relative, of the first losses
 BUDGET = 400.0  # seconds, after which no other count begins: 8 minutes with the last one
 
-# The networks' precision and that of their matrix products: JAX's default on a GPU is TF32 for float32 networks.
-RATES = {"tf32": ("float32", None), "float32": ("float32", "highest"), "bfloat16": ("bfloat16", None)}
+# What a recipe is told, and the card's rate for it: an NVIDIA card's own products of float32 are in TF32.
+PRODUCTS = {
+    "default": ({"matmul_precision": "default"}, "tf32"),
+    "highest": ({"matmul_precision": "highest"}, "float32"),
+    "tf32": ({"matmul_precision": "tf32"}, "tf32"),
+    "bfloat16": ({"matmul_precision": "bfloat16"}, "bfloat16"),
+    "networks": ({"precision": "bfloat16"}, "bfloat16"),
+}
 
 
 def arguments(words: Sequence[str]) -> dict[str, str]:
@@ -44,14 +51,14 @@ def arguments(words: Sequence[str]) -> dict[str, str]:
     Raises:
         VaexError: for anything else.
     """
-    given = {"platform": "gpu", "rate": "tf32", "output_dir": "outputs"}
+    given = {"platform": "gpu", "products": "all", "output_dir": "outputs"}
     for word in words:
         key, sign, value = word.partition("=")
         if not sign:
             raise VaexError(f"expected KEY=VALUE, got {word!r}; for example platform=gpu")
         one_of("key", key, given)
         given[key] = value
-    one_of("rate", given["rate"], RATES)
+    one_of("products", given["products"], ("all", *PRODUCTS))
     return given
 
 
@@ -63,10 +70,9 @@ def sizes(platform: str) -> tuple[tuple[Problem, ...], tuple[int, ...], Syntheti
     return tiny, (1, 2), Synthetic(binarize="none", shape=(8, 8, 1))
 
 
-def bench(device: Any, platform: str, product: str, output: Path) -> bool:
+def bench(device: Any, platform: str, chosen: Sequence[str], output: Path) -> bool:
     """Returns whether stacked members agree with single runs, after printing the table and writing the file."""
-    until = time.monotonic() + BUDGET
-    precision, products = RATES[product]
+    start = time.monotonic()
     networks, counts, images = sizes(platform)
     card, loaded = card_of(device), images.load(Bce())
     output.mkdir(parents=True, exist_ok=True)
@@ -76,27 +82,42 @@ def bench(device: Any, platform: str, product: str, output: Path) -> bool:
         "versions": versions(),
         "device": device.device_kind,
         "card": asdict(card) if card else None,
-        "rate": product,
+        "refused": {},
         "differences": {},
         "points": [],
     }
     lines, agree = [HEAD], True
     for problem in networks:
-        with jax.default_matmul_precision("highest"):  # TF32 rounds to 1e-3, differently in each program
-            exact = difference(problem, loaded, device, "float32")
+        exact = difference(problem, loaded, device)
         agree = agree and exact <= TOLERANCE
         verdict = "yes" if exact <= TOLERANCE else "missed"
         what = f"first {CHECKED_STEPS} losses of {CHECKED} stacked members against single runs, float32 products"
         print(f"{problem.name}: {what}: {exact:.1e} relative (<= {TOLERANCE:g}: {verdict})", flush=True)
         content["differences"][problem.name] = exact
-        with jax.default_matmul_precision(products) if products else contextlib.nullcontext():
-            for point in points(problem, loaded, device, precision, counts, until):
-                lines.append(point.cells(card, product))
-                content["points"].append(point.as_dict(card, product))
-                write_json(output / "accelerator.json", content)
-                say(f"{point.members:4d} members: {point.reason or f'{point.rate:.4g} member-steps/s'}")
+    taken = [name for name in chosen if _taken(name, content["refused"])]
+    pairs = [(name, problem) for name in taken for problem in networks]
+    for place, (name, problem) in enumerate(pairs, 1):
+        how, rate = PRODUCTS[name]
+        for point in points(problem, loaded, device, name, how, counts, start + BUDGET * place / len(pairs)):
+            lines.append(point.cells(card, rate))
+            content["points"].append(point.as_dict(card, rate))
+            write_json(output / "accelerator.json", content)
+            say(f"{name}, {point.members:4d} members: {point.reason or f'{point.rate:.4g} member-steps/s'}")
     print(aligned(lines, 2))
     return agree
+
+
+def _taken(name: str, refused: dict[str, str]) -> bool:
+    """Whether the device takes a precision; says so where it does not, or where it computes otherwise."""
+    asked = PRODUCTS[name][0].get("matmul_precision", "default")
+    try:
+        precision.check_device("trainer.matmul_precision", asked, "default")
+    except VaexError as error:
+        refused[name] = str(error)
+        print(f"not measured: {error}", flush=True)
+    for note in precision.notes(asked, precision.REPORTED):
+        print(note, flush=True)
+    return name not in refused
 
 
 def main(words: Sequence[str]) -> int:
@@ -113,8 +134,9 @@ def main(words: Sequence[str]) -> int:
         print(f"not measured: jax finds no {given['platform']} here (make setup EXTRA=cuda installs it for one)")
         return 0
     output = Path(given["output_dir"])
-    agree = bench(device, given["platform"], given["rate"], output)
-    print(f"{device.device_kind}, jax {jax.__version__}, {given['rate']}; {output / 'accelerator.json'}")
+    chosen = list(PRODUCTS) if given["products"] == "all" else [given["products"]]
+    agree = bench(device, given["platform"], chosen, output)
+    print(f"{device.device_kind}, jax {jax.__version__}; {output / 'accelerator.json'}")
     return 0 if agree else 1
 
 

@@ -55,6 +55,7 @@ def recipe(
     seed: int,
     num_steps: int,
     precision: str = "float32",
+    matmul_precision: str = "default",
 ) -> Recipe:
     """Returns one run of a problem."""
     networks = encoders.MLP(problem.hidden), decoders.MLP(tuple(reversed(problem.hidden)))
@@ -76,6 +77,7 @@ def recipe(
         num_steps=num_steps,
         batch_size=problem.batch_size,
         eval_every=num_steps,
+        matmul_precision=matmul_precision,
     )
 
 

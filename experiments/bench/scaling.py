@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -24,7 +24,7 @@ GOAL_AT, GOAL = 64, Goal(">=", 10)
 CHECKED, CHECKED_STEPS = 4, 20  # members, steps
 REPEATS, SECONDS = 3, 1.0  # of one count of members
 HEAD: tuple[str, ...] = (
-    *("network", "members", "member-steps/s [min-max]", "to one", "goal", "met"),
+    *("network", "products", "members", "member-steps/s [min-max]", "to one", "goal", "met"),
     *("TFLOP/s", "of peak", "GB/s >=", "of peak"),
 )
 
@@ -34,6 +34,7 @@ class Point:
     """One count of members, and what it did."""
 
     network: str
+    products: str  # the name of their precision
     members: int
     rates: list[float] = dataclasses.field(default_factory=list)  # member-steps per second
     flops: float = 0.0  # of one step of one member
@@ -54,7 +55,7 @@ class Point:
 
     def cells(self, card: Card | None, product: str) -> tuple[str, ...]:
         """Returns the line's cells, in the order of `HEAD`."""
-        name = (self.network, str(self.members))
+        name = (self.network, self.products, str(self.members))
         if self.reason:
             return *name, f"not measured: {self.reason}"
         met = "" if self.goal is None or self.ratio is None else "yes" if self.goal.met(self.ratio) else "missed"
@@ -82,9 +83,9 @@ class Point:
         return vars(self) | {"goal": str(self.goal or "") or None, "fraction_of_card": of_card}
 
 
-def pack_of(problem: Problem, loaded: Dataset, members: Members, precision: str, seeds: Sequence[int]) -> Pack:
+def pack_of(problem: Problem, loaded: Dataset, members: Members, how: Mapping[str, Any], seeds: Sequence[int]) -> Pack:
     """Returns a pack on a device; its recipes differ by the seed."""
-    about: dict[str, Any] = {"num_steps": 1_000_000, "precision": precision}  # as long as it is looked at
+    about: dict[str, Any] = {"num_steps": 1_000_000, **how}  # as long as it is looked at
     return Pack([recipe(problem, Bce(), loaded.event_shape, seed=seed, **about) for seed in seeds], loaded, members)
 
 
@@ -94,11 +95,14 @@ def first_losses(pack: Pack) -> np.ndarray:
     return np.stack([of_member["loss"] for of_member in pack.members.gather(terms)])
 
 
-def difference(problem: Problem, loaded: Dataset, device: Any, precision: str) -> float:
-    """Returns by how much the losses of a `vmap` pack and of its members alone differ at most, relatively."""
-    seeds = range(CHECKED)
-    together = first_losses(pack_of(problem, loaded, side_by_side(CHECKED, "vmap", [device]), precision, seeds))
-    alone = [pack_of(problem, loaded, side_by_side(1, "loop", [device]), precision, [seed]) for seed in seeds]
+def difference(problem: Problem, loaded: Dataset, device: Any) -> float:
+    """Returns by how much the losses of a `vmap` pack and of its members alone differ at most, relatively.
+
+    With products of float32: TF32 rounds to 1e-3, differently in each program.
+    """
+    seeds, how = range(CHECKED), {"matmul_precision": "highest"}
+    together = first_losses(pack_of(problem, loaded, side_by_side(CHECKED, "vmap", [device]), how, seeds))
+    alone = [pack_of(problem, loaded, side_by_side(1, "loop", [device]), how, [seed]) for seed in seeds]
     expected = np.concatenate([first_losses(pack) for pack in alone])
     return float(np.max(np.abs(together / expected - 1)))
 
@@ -126,18 +130,24 @@ def measure(point: Point, pack: Pack, seconds: float) -> None:
 
 
 def points(
-    problem: Problem, loaded: Dataset, device: Any, precision: str, counts: Sequence[int], until: float
+    problem: Problem,
+    loaded: Dataset,
+    device: Any,
+    products: str,
+    how: Mapping[str, Any],
+    counts: Sequence[int],
+    until: float,
 ) -> Iterator[Point]:
     """Yields a point a count of members; one alone is a run by itself, several are stacked."""
     alone = None
     for num in counts:
-        point = Point(problem.name, num)
+        point = Point(problem.name, products, num)
         if time.monotonic() > until:
             point.reason = "no time left"
         else:
             members = side_by_side(num, "loop" if num == 1 else "vmap", [device])
             try:
-                measure(point, pack_of(problem, loaded, members, precision, range(num)), SECONDS)
+                measure(point, pack_of(problem, loaded, members, how, range(num)), SECONDS)
             except jax.errors.JaxRuntimeError as error:
                 point.reason = "out of memory" if out_of_memory(error) else str(error).splitlines()[0]
         if num == 1:

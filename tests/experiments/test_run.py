@@ -257,3 +257,63 @@ def test_the_optimal_scale_is_frozen_at_what_training_sees(run):
     last = [json.loads(r) for r in Path("here/metrics.jsonl").read_text().splitlines() if '"train"' in r][-1]
     # Both are over hundreds of images of standard deviation 4 nats, from the same distribution.
     assert summary["elbo"] == pytest.approx(last["elbo"], abs=2.0)
+
+
+def test_both_precisions_reach_programs_and_files(train, command, monkeypatch, tmp_path):
+    """Training multiplies as asked, everything reported as asked for it; run.json and each entry say so."""
+    from vaex.training.members import Loop
+
+    called, call = set(), Loop.__call__
+
+    def noted(self, function, *args, **settings):
+        called.add((function.__name__, settings.get("products", "highest")))
+        return call(self, function, *args, **settings)
+
+    monkeypatch.setattr(Loop, "__call__", noted)
+    words = ("trainer.matmul_precision=bfloat16", "evaluation.matmul_precision=tf32", "likelihood=optimal_gaussian")
+    done = train(*words, "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    assert (
+        "trainer.matmul_precision=bfloat16, evaluation.matmul_precision=tf32: a CPU multiplies float32 in" in done.err
+    )
+    training = {("init_state", "highest"), ("run_steps", "bfloat16")}
+    assert training < called
+    assert {products for _, products in called - training} == {"tf32"}
+    config = json.loads((tmp_path / "run/run.json").read_text())["config"]
+    assert config["trainer"]["matmul_precision"] == "bfloat16"
+    assert config["evaluation"]["matmul_precision"] == "tf32"
+
+    called.clear()
+    nll = ("run=run", "metric=nll", "metric.nll.num_samples=4", "wandb=false")
+    assert command(*nll, name="evaluate").code == 0
+    assert called == {("over_examples", "highest")}
+    assert command(*nll, "evaluation.matmul_precision=bfloat16", name="evaluate").code == 0
+    assert called == {("over_examples", "highest"), ("over_examples", "bfloat16")}
+    entries = json.loads((tmp_path / "run/evaluation.json").read_text())["evaluations"]
+    assert [one["matmul_precision"] for one in entries] == ["highest", "bfloat16"]
+    for word, name in (("evaluation.matmul_precision=tf23", "evaluate"), ("+evaluation.beta=1", "evaluate")):
+        refused = command(*nll, word, name=name)
+        assert refused.code == 1
+        assert word.split("=")[0].lstrip("+") in refused.err
+        assert "Traceback" not in refused.err
+
+
+def test_a_refused_precision_ends_before_the_first_step(train, monkeypatch, tmp_path):
+    from vaex.training import precision
+
+    monkeypatch.setitem(precision.PRECISIONS, "tf32", "TF32_TF32_F32")
+    precision.check_device.cache_clear()
+    done = train("trainer.matmul_precision=tf32", "hydra.run.dir=run")
+    assert done.code == 1
+    assert "type trainer.matmul_precision=default" in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "run/metrics.jsonl").exists()
+    precision.check_device.cache_clear()
+
+
+def test_precision_splits_packs(command):
+    dry = ("logger=none", "hydra.launcher.dry_run=true")
+    done = command("-m", "trainer.matmul_precision=default,highest", "seed=0,1", *dry)
+    assert "4 jobs = 2 packs of 2 (varies: seed; split by trainer.matmul_precision)" in done.out
+    done = command("-m", "evaluation.matmul_precision=default,highest", *dry)
+    assert "2 jobs = 2 packs of 1" in done.out

@@ -14,6 +14,7 @@ from vaex.loggers import Progress
 from vaex.metrics import About, Metric
 from vaex.models import VAE
 from vaex.part import canonical, to_dict
+from vaex.training import precision
 from vaex.training.evaluate import Stopped, batches
 from vaex.training.members import Members, packed, side_by_side
 from vaex.training.memory import make_room
@@ -58,6 +59,7 @@ def measure(
     split: str = "test",
     seed: int = 0,
     strategy: str = "auto",
+    matmul_precision: str = precision.REPORTED,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Measured]:
     """Returns what a metric says of each of the runs, which share a program and a data set.
@@ -69,17 +71,20 @@ def measure(
         split: `test` or `validation`.
         seed: of the evaluation's noise, the same for all members.
         strategy: `loop`, `vmap` or `auto`.
+        matmul_precision: of the products; see `vaex.training.precision`.
         should_stop: read between device calls.
 
     Raises:
-        VaexError: where the metric needs what the model or its data lack.
+        VaexError: where the metric needs what the model or its data lack, or the device does not multiply so.
         Stopped: where `should_stop` turned true.
     """
     make_room()
     data, model, metric = runs[0].job.data, runs[0].model, canonical(metric)
     metric.check(model)
+    precision.check_device("evaluation.matmul_precision", matmul_precision, precision.REPORTED)
     start = time.perf_counter()
-    found, whole = _measured(runs, name, metric, data, split, seed, side_by_side(len(runs), strategy), should_stop)
+    side = side_by_side(len(runs), strategy)
+    found, whole = _measured(runs, name, metric, data, split, seed, side, matmul_precision, should_stop)
     seconds = time.perf_counter() - start
     about = _about(data, model)
     num, measured = metric.count(len(getattr(data, split))), []
@@ -103,6 +108,7 @@ def _measured(
     split: str,
     seed: int,
     members: Members,
+    products: str,
     should_stop: Callable[[], bool],
 ) -> tuple[list[Any], list[Any]]:
     """Returns, for every member, what the metric says of the examples, and of all of them together."""
@@ -117,7 +123,7 @@ def _measured(
             if should_stop():
                 raise Stopped
             stored = members.share(np.ascontiguousarray(rows[index % len(rows)]))
-            now = members(over_examples, models, params, metric, preparation, key, stored, index)
+            now = members(over_examples, models, params, metric, preparation, key, stored, index, products=products)
             if pending is not None:  # read while the next batch is computed
                 parts.append(members.gather(pending))
                 progress.update(min(len(parts) * len(index), num))
@@ -127,7 +133,7 @@ def _measured(
     found = [jax.tree.map(lambda *a: np.concatenate(a)[:num], *of_member) for of_member in zip(*parts, strict=True)]
     if type(metric).whole is Metric.whole:
         return found, [()] * len(runs)
-    whole = members(over_split, models, params, metric, key, members.scatter(found))
+    whole = members(over_split, models, params, metric, key, members.scatter(found), products=products)
     return found, members.gather(whole)
 
 

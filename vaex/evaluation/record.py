@@ -7,11 +7,21 @@ import jax
 from vaex.evaluation.measure import Measured, settings_of
 from vaex.evaluation.runs import Finished
 from vaex.metrics import Metric
+from vaex.training import precision
 from vaex.training.evaluations import Entry
 from vaex.training.job import data_facts
 
 
-def entry(run: Finished, name: str, metric: Metric, measured: Measured, *, split: str, seed: int) -> Entry:
+def entry(
+    run: Finished,
+    name: str,
+    metric: Metric,
+    measured: Measured,
+    *,
+    split: str,
+    seed: int,
+    matmul_precision: str = precision.REPORTED,
+) -> Entry:
     """Returns all that tells how a number was obtained, and the numbers."""
     data, device = run.job.data, jax.devices()[0]
     return {
@@ -35,5 +45,6 @@ def entry(run: Finished, name: str, metric: Metric, measured: Measured, *, split
         "warnings": measured.warnings,
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "seconds": measured.seconds,
+        "matmul_precision": matmul_precision,
         "device": f"{device.platform}: {device.device_kind}",
     }

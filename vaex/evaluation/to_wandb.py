@@ -27,7 +27,8 @@ def log_entries(run: Finished, entries: Sequence[Entry], folder: Path, logger: W
         folder: where W&B may write.
         logger: as the run was logged.
     """
-    settings = {one["metric"]: {key: one[key] for key in ("version", "settings", "seed", "split")} for one in entries}
+    keys = ("version", "settings", "seed", "split", "matmul_precision")
+    settings = {one["metric"]: {key: one[key] for key in keys} for one in entries}
     log = logger.open(_info(run, folder, settings))
     summary: dict[str, Any] = {"status": "completed", "warnings": [w for one in entries for w in one["warnings"]]}
     for one in entries:

@@ -140,9 +140,11 @@ class VAE:
         return self.likelihood.mean(params["likelihood"], self.decode(params, z))
 
     def _apply(self, module: nn.Module, params: Params, x: Event, *args: Any) -> Array:
-        if self.precision != "float32":
-            params, x = jax.tree.map(lambda a: a.astype(self.precision), (params, x))
-        return module.apply({"params": params}, x, *args).astype(jnp.float32)  # type: ignore[union-attr]
+        if self.precision == "float32":
+            return module.apply({"params": params}, x, *args).astype(jnp.float32)  # type: ignore[union-attr]
+        params, x = jax.tree.map(lambda a: a.astype(self.precision), (params, x))
+        with jax.default_matmul_precision(None):  # that of float32 products is not theirs
+            return module.apply({"params": params}, x, *args).astype(jnp.float32)  # type: ignore[union-attr]
 
 
 def _over_samples(function: Callable[..., Any], samples: tuple[Any, ...], chunk: int | None = None) -> Any:

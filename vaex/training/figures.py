@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Shaped
 
 from vaex.data import Preparation
 from vaex.models import VAE
+from vaex.training.precision import reported
 from vaex.training.streams import stream
 from vaex.typing import Params, PRNGKey
 
@@ -19,6 +20,7 @@ CELL = 32  # pixels that a cell has at least on each side
 
 
 @partial(jax.jit, static_argnames="num")
+@reported
 def _grids(
     model: VAE, preparation: Preparation, params: Params, key: PRNGKey, stored: Shaped[Array, "N *event"], num: int
 ) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from vaex.data import Dataset
 from vaex.loggers import Jsonl, Log, RunInfo
 from vaex.metrics import ALARMS, alarms, summarise_decomposition
 from vaex.part import canonical, to_dict
-from vaex.training import checkpoint, figures
+from vaex.training import checkpoint, figures, precision
 from vaex.training.files import write_json
 from vaex.training.job import Job, data_facts, facts
 from vaex.training.loop import Outcome, Seconds
@@ -97,8 +97,11 @@ class Member:
             )
 
     def notes(self) -> tuple[str, ...]:
-        """Returns what was done to the data, and what the likelihood is."""
-        return (*self.job.data.notes, f"likelihood: {self.job.recipe.model.likelihood.describe()}")
+        """Returns what was done to the data, what the likelihood is, and where products differ from what was asked."""
+        recipe = self.job.recipe
+        likelihood = f"likelihood: {recipe.model.likelihood.describe()}"
+        of_products = precision.notes(recipe.matmul_precision, recipe.evaluation_precision)
+        return (*self.job.data.notes, likelihood, *of_products)
 
     def state_at(self, start: int) -> TrainState | None:
         """Returns what to train from: a checkpoint's state, one with `trainer.init_from`'s parameters, or None: fresh.

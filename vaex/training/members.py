@@ -7,6 +7,7 @@ a batch axis, sharded over the devices.
 
 import functools
 import inspect
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -16,37 +17,52 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from vaex import _check
+from vaex.training import precision
 
 STRATEGIES = ("auto", "loop", "vmap")
 Each = Any  # one value a member: a list of M trees (`Loop`), or one tree with a leading axis (`Vmap`)
 
 
 class Packed:
-    """A pure function of one run, and the same over the members of a pack; called, it is the single run's program."""
+    """A pure function of one run, and the same over the members of a pack; called, it is the single run's program.
+
+    The static argument `products` is the precision of its matrix products: that of reported numbers, unless said.
+    """
 
     def __init__(
         self, function: Callable[..., Any], each: Sequence[str], static: Sequence[str], donate: str | None, results: int
     ):
         names = [name for name in inspect.signature(function).parameters if name not in static]
-        self.function, self.static, self.results = function, tuple(static), results
+        self.function, self.static, self.results = function, (*static, "products"), results
         self.axes = tuple(0 if name in each else None for name in names)
-        self.donated = None if donate is None else names.index(donate)
+        self.donated: tuple[int, ...] = () if donate is None else (names.index(donate),)
+        self._stacked: dict[NamedSharding, Any] = {}
+        self._lock = threading.Lock()  # programs are compiled in several threads
         functools.update_wrapper(self, function)
-        self.one = jax.jit(function, static_argnames=self.static, donate_argnames=donate or ())
+        self.one = self._program(function)
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """Returns the function's result for one run."""
         return self.one(*args, **settings)
 
-    @functools.cache  # noqa: B019 - a packed function lives as long as its module
     def stacked(self, out: NamedSharding) -> Any:
-        """Returns the program over a leading axis of members."""
+        """Returns the program over a leading axis of members; one and the same, whichever thread asks first."""
 
         def over_members(*args: Any, **settings: Any) -> Any:
             return jax.vmap(functools.partial(self.function, **settings), self.axes)(*args)
 
-        donated = () if self.donated is None else (self.donated,)
-        return jax.jit(over_members, static_argnames=self.static, donate_argnums=donated, out_shardings=out)
+        with self._lock:
+            if out not in self._stacked:
+                self._stacked[out] = self._program(over_members, out_shardings=out)
+            return self._stacked[out]
+
+    def _program(self, function: Callable[..., Any], **options: Any) -> Any:
+        def program(*args: Any, products: str = precision.REPORTED, **settings: Any) -> Any:
+            with precision.products(products):
+                return function(*args, **settings)
+
+        program.__name__ = program.__qualname__ = self.function.__name__
+        return jax.jit(program, static_argnames=self.static, donate_argnums=self.donated, **options)
 
 
 def packed(
@@ -161,7 +177,7 @@ class Loop(Members):
         for member in range(self.num):
             own = self._arguments(function, args, member)
             if member in skip:
-                results.append((own[function.donated or 0], None))
+                results.append((own[function.donated[0]], None))
             else:
                 results.append(function.one(*own, **settings))
         return results if function.results == 1 else tuple(map(list, zip(*results, strict=True)))

@@ -16,7 +16,7 @@ from vaex.metrics.base import DRAWS
 from vaex.metrics.nll import CHUNK
 from vaex.objectives.decomposition import Decomposition
 from vaex.part import canonical
-from vaex.training import evaluate
+from vaex.training import evaluate, precision
 from vaex.training.feed import Feed
 from vaex.training.members import Each, Members, side_by_side
 from vaex.training.memory import make_room
@@ -40,6 +40,8 @@ class Pack:
         self.members = members or side_by_side(len(recipes))
         self.recipe, self.data = recipes[0], data  # any member's, for what all have alike
         self.recipes = self.members.scatter(recipes)
+        precision.check_device("trainer.matmul_precision", self.recipe.matmul_precision, "default")
+        precision.check_device("evaluation.matmul_precision", self.products, precision.REPORTED)
         self._compiling: threading.Thread | None = None
         self.preparation, self.seed = canonical(data.preparation), np.int32(data.seed)
         batch, steps = self.recipe.batch_size, self.recipe.num_steps
@@ -55,6 +57,11 @@ class Pack:
     def num(self) -> int:
         """The number of members."""
         return self.members.num
+
+    @property
+    def products(self) -> str:
+        """The precision of the products behind the numbers that are reported."""
+        return self.recipe.evaluation_precision
 
     def init(self) -> Each:
         """Returns the states before the first step."""
@@ -73,7 +80,8 @@ class Pack:
 
     @property
     def _step_settings(self) -> dict[str, Any]:
-        return {} if self.feed is None else {"num_train": len(self.data.train)}
+        own = {} if self.feed is None else {"num_train": len(self.data.train)}
+        return {"products": self.recipe.matmul_precision, **own}
 
     def call(self, states: Each, start: int, count: int, size: int, skip: Collection[int] = ()) -> tuple[Each, Each]:
         """Dispatches `count` steps in a program of `size`; returns the states and every step's terms."""
@@ -107,25 +115,27 @@ class Pack:
         for index, weights in evaluate.batches(num, self._at_once(evaluate.BATCH, num)):
             stored = self.members.share(self.data.train[index])
             about = (self.recipes, states, self.preparation, stored, index, weights)
-            part = self.members(evaluate.statistic_sum, *about)
+            part = self.members(evaluate.statistic_sum, *about, products=self.products)
             total = part if total is None else jax.tree.map(lambda a, b: a + b, total, part)
-        return self.members(evaluate.with_statistic, self.recipes, states, total)
+        return self.members(evaluate.with_statistic, self.recipes, states, total, products=self.products)
 
     def compile_evaluation(self, num_samples: int) -> None:
         """Begins to compile what `terms` and `estimates` call, in a thread: the devices may train meanwhile."""
 
         def compile_all() -> None:
-            states = self.members.shapes(self._one_state)
+            states, num_train = self.members.shapes(self._one_state), len(self.data.train)
             for name, split in self.splits.items():
                 index, weights = next(self._term_batches(name))
                 about = (self.recipes, states, self.preparation, np.int32(0), split, index, weights)
-                self.members.compiled(evaluate.terms_sum, *about, num_train=len(self.data.train))
+                self.members.compiled(evaluate.terms_sum, *about, num_train=num_train, products=self.products)
                 index, _ = next(self._estimate_batches(name, num_samples))
                 about = (self.recipes, states, self.preparation, split, index)
-                self.members.compiled(evaluate.estimate_batch, *about, num_samples=num_samples)
+                self.members.compiled(evaluate.estimate_batch, *about, num_samples=num_samples, products=self.products)
                 if self._factorized:
                     about, (draws, block) = self._split_arguments(states, name), self._mixture(name)
-                    self.members.compiled(evaluate.decompose_split, *about, num_draws=draws, block=block)
+                    self.members.compiled(
+                        evaluate.decompose_split, *about, num_draws=draws, block=block, products=self.products
+                    )
 
         self._compiling = threading.Thread(target=compile_all, name="vaex-evaluation")
         self._compiling.start()
@@ -157,7 +167,7 @@ class Pack:
         parts = []
         for index, weights in self._term_batches(name):
             about = (self.recipes, states, self.preparation, np.int32(step), self.splits[name], index, weights)
-            parts.append(self.members(evaluate.terms_sum, *about, num_train=num_train))
+            parts.append(self.members(evaluate.terms_sum, *about, num_train=num_train, products=self.products))
         of_batches = zip(*map(self.members.gather, parts), strict=True)
         return [{key: float(sum(np.float64(b[key]) for b in all_)) / num for key in all_[0]} for all_ in of_batches]
 
@@ -181,7 +191,7 @@ class Pack:
             if should_stop():
                 raise evaluate.Stopped
             about = (self.recipes, states, self.preparation, self.splits[name], index)
-            now = self.members(evaluate.estimate_batch, *about, num_samples=num_samples)
+            now = self.members(evaluate.estimate_batch, *about, num_samples=num_samples, products=self.products)
             if pending is not None:  # read while the next batch is computed
                 parts.append(self._gathered(pending))
                 on_batch(min(len(parts) * len(index), num))
@@ -197,7 +207,7 @@ class Pack:
         self._evaluation_ready()
         draws, block = self._mixture(name)
         arguments = self._split_arguments(states, name)
-        parts = self.members(evaluate.decompose_split, *arguments, num_draws=draws, block=block)
+        parts = self.members(evaluate.decompose_split, *arguments, num_draws=draws, block=block, products=self.products)
         return self.members.gather(parts)
 
     @property

@@ -5,6 +5,7 @@ from vaex.models import VAE
 from vaex.objectives import Objective
 from vaex.optimizers import Adam, Optimizer
 from vaex.part import leaf, part, static
+from vaex.training.precision import REPORTED, check
 
 
 @part
@@ -23,11 +24,15 @@ class Recipe:
     batch_size: int = static(default=64)
     eval_every: int = static(default=500)
     log_every: int = static(default=200)
+    matmul_precision: str = static(default="default")  # of training; see `vaex.training.precision`
+    evaluation_precision: str = static(default=REPORTED)  # of the numbers that are reported
 
     def __post_init__(self) -> None:
         _check.seed("seed", self.seed)
         for name in ("num_steps", "batch_size", "eval_every", "log_every"):
             _check.whole(f"trainer.{name}", getattr(self, name))
+        check("trainer.matmul_precision", self.matmul_precision)
+        check("evaluation.matmul_precision", self.evaluation_precision)
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise _check.VaexError(f"trainer.ema_decay: expected a number in (0, 1) or null, got {self.ema_decay}")
         self.objective.check(self.model, self.num_steps)

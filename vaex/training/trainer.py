@@ -6,6 +6,7 @@ from typing import Any
 
 from vaex import _check
 from vaex._check import VaexError
+from vaex.training.precision import REPORTED, check
 from vaex.training.recipe import Recipe
 
 DEFAULT_NUM_STEPS = 2000
@@ -26,6 +27,7 @@ class Trainer:
     steps_per_call: int | None = None  # null: 100, or 1 for convolutions on a CPU
     ema_decay: float | None = None
     precision: str = "float32"
+    matmul_precision: str = "default"  # of float32 products in training; see `vaex.training.precision`
     monitor: str = "elbo"
     init_from: str | None = None  # folder of a finished run whose parameters training starts from
 
@@ -48,6 +50,7 @@ class Trainer:
         if not isinstance(self.init_from, str | None):
             raise VaexError(f"trainer.init_from: expected the folder of a run, got {self.init_from!r}")
         _check.one_of("trainer.precision", self.precision, ("float32", "bfloat16"))
+        check("trainer.matmul_precision", self.matmul_precision)
         _check.one_of("trainer.monitor", self.monitor, MONITORS)
 
     def steps_for(self, num_train: int) -> int:
@@ -56,7 +59,15 @@ class Trainer:
             return math.ceil(self.num_epochs * num_train / self.batch_size)
         return DEFAULT_NUM_STEPS if self.num_steps is None else self.num_steps
 
-    def recipe(self, model: Any, objective: Any, optimizer: Any, seed: int, num_train: int) -> Recipe:
+    def recipe(
+        self,
+        model: Any,
+        objective: Any,
+        optimizer: Any,
+        seed: int,
+        num_train: int,
+        evaluation_precision: str = REPORTED,
+    ) -> Recipe:
         """Returns the recipe of one run on `num_train` examples."""
         return Recipe(
             model=model,
@@ -68,4 +79,6 @@ class Trainer:
             batch_size=self.batch_size,
             eval_every=self.eval_every,
             log_every=self.log_every,
+            matmul_precision=self.matmul_precision,
+            evaluation_precision=evaluation_precision,
         )
