@@ -1,9 +1,12 @@
 """Parts: what is a leaf, what is static, and when two share a program."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
+from tests import text_annotations
 from vaex._check import VaexError
 from vaex.likelihoods import Bernoulli, DiagonalGaussian, Gaussian
 from vaex.models import VAE, decoders, encoders
@@ -92,3 +95,36 @@ def test_a_field_that_cannot_be_traced_must_say_that_it_is_static():
 def test_seeds_that_jax_would_fold_together_are_refused(seed):
     with pytest.raises(VaexError):
         recipe(seed=seed)
+
+
+def test_annotations_that_are_text_are_resolved():
+    """`from __future__ import annotations` turns no guard off, whatever the spelling."""
+    fine = canonical(text_annotations.Fine())
+    numbers = ("inherited", "weight", "union", "either", "noted", "alias", "quoted")
+    assert {getattr(fine, name).dtype.name for name in numbers} == {"float32"}
+    assert fine.seed.dtype == np.int32
+    assert fine.shared == 3
+    assert next(f.name for f in dataclasses.fields(fine)) == "inherited"
+    assert "shared" not in {f.name for f in dataclasses.fields(fine)}
+    for name in numbers:
+        assert structure(text_annotations.Fine(**{name: 1})) == structure(text_annotations.Fine(**{name: 1.0}))
+        with pytest.raises(VaexError, match=rf"Fine\.{name}: expected a number, got '4'"):
+            text_annotations.Fine(**{name: "4"})
+    with pytest.raises(VaexError, match="expected a whole number"):
+        text_annotations.Fine(seed=1.5)
+    assert structure(text_annotations.Fine(count=3)) != structure(text_annotations.Fine(count=4))
+    right, _ = text_annotations.local()
+    assert canonical(right()).width.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", text_annotations.WRONG)
+def test_what_no_tracer_stands_for_is_refused(kind):
+    with pytest.raises(TypeError, match=r"Wrong\.\w+: declare it static"):
+        text_annotations.WRONG[kind]()
+
+
+def test_text_that_hides_an_int_is_refused():
+    with pytest.raises(TypeError, match=r"Wrong\.width: declare it static"):
+        text_annotations.undeclared()
+    with pytest.raises(TypeError, match=r"Wrong\.width: cannot resolve the annotation 'Missing'"):
+        text_annotations.under_type_checking()

@@ -6,17 +6,20 @@ equal tree structure, so what is static is said in the class, never guessed from
 """
 
 import dataclasses
+import enum
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, dataclass_transform
 
 import jax
 import numpy as np
 from jax.core import Tracer
 
+from vaex._annotations import kinds, resolve
 from vaex._check import VaexError, did_you_mean, is_number
 
-_NUMBERS = (float, float | None, int, int | None)
+# What no tracer can stand for; an immutable one may be static.
+UNTRACEABLE = {str, bytes, bool, complex, tuple, list, dict, set, frozenset, range, Callable, Sequence, Mapping, Set}
 
 
 def static(*, default: Any = dataclasses.MISSING) -> Any:
@@ -36,9 +39,12 @@ def part[T](cls: type[T]) -> type[T]:
     Unflattening bypasses `__init__`, and a part that is made of traced numbers is not checked, so that checks in
     `__post_init__` see the user's values and never a tracer.
 
+    Annotations may be text, as under `from __future__ import annotations`: they are resolved when the class is made.
+
     Raises:
-        TypeError: where a field that cannot be traced is not declared static.
+        TypeError: where a field that cannot be traced is not declared static, or its annotation cannot be resolved.
     """
+    resolve(cls)
     check = getattr(cls, "__post_init__", lambda self: None)
 
     def __post_init__(self: Any) -> None:
@@ -51,8 +57,7 @@ def part[T](cls: type[T]) -> type[T]:
     cls = dataclasses.dataclass(frozen=True)(cls)
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     for field in fields:
-        if _untraceable(field):
-            raise TypeError(f"{cls.__name__}.{field.name}: declare it static(...), or leaf(...) if a sweep may move it")
+        _refuse_untraceable(cls, field)
     children = tuple(f.name for f in fields if not f.metadata.get("static"))
     statics = tuple(f.name for f in fields if f.metadata.get("static"))
     keys = tuple(jax.tree_util.GetAttrKey(name) for name in children)
@@ -74,20 +79,34 @@ def part[T](cls: type[T]) -> type[T]:
     return cls
 
 
-def _untraceable(field: dataclasses.Field[Any]) -> bool:
-    marked = field.metadata.get("static") or field.metadata.get("leaf")
-    kind = getattr(field.type, "__origin__", field.type)
-    return not marked and kind in (int, str, bool, tuple, int | None, str | None)
+def _refuse_untraceable(cls: type, field: dataclasses.Field[Any]) -> None:
+    name = f"{cls.__name__}.{field.name}"
+    if field.metadata.get("static"):
+        return
+    if isinstance(field.type, str):
+        raise TypeError(
+            f"{name}: cannot resolve the annotation {field.type!r}; import its names where the class is defined, and "
+            "not under TYPE_CHECKING alone; or declare it static(...)"
+        )
+    found = kinds(field.type)
+    whole = float not in found and int in found and not field.metadata.get("leaf")
+    if whole or found & UNTRACEABLE or any(isinstance(kind, type) and issubclass(kind, enum.Enum) for kind in found):
+        raise TypeError(f"{name}: declare it static(...), or leaf(...) if it is a whole number that a sweep may move")
+
+
+def _is_number(field: dataclasses.Field[Any]) -> bool:
+    found = kinds(field.type)
+    return not field.metadata.get("static") and bool(found & {float, int}) and found <= {float, int, type(None)}
 
 
 def _check_numbers(self: Any) -> None:
-    for field in dataclasses.fields(self):
-        if field.metadata.get("static") or field.type not in _NUMBERS:
-            continue
-        value = getattr(self, field.name)
-        optional = value is None and field.type in (float | None, int | None)
+    for field in filter(_is_number, dataclasses.fields(self)):
+        value, found = getattr(self, field.name), kinds(field.type)
+        optional = value is None and type(None) in found
         if not (optional or isinstance(value, (jax.Array, np.ndarray, np.generic)) or is_number(value)):
             raise VaexError(f"{type(self).__name__}.{field.name}: expected a number, got {value!r}")
+        if float not in found and isinstance(value, (float, np.floating)):
+            raise VaexError(f"{type(self).__name__}.{field.name}: expected a whole number, got {value!r}")
 
 
 def canonical[T](tree: T) -> T:
@@ -105,7 +124,7 @@ def canonical[T](tree: T) -> T:
         value = getattr(self, field.name)
         if field.metadata.get("static"):
             return value
-        if field.type in (float, float | None) and value is not None:
+        if _is_number(field) and float in kinds(field.type) and value is not None:
             return np.float32(value)
         return canonical(value) if is_part(value) else cast(value)
 
