@@ -100,6 +100,7 @@ class BDMC(_Annealed):
     """
 
     key = "bdmc"
+    version = 2  # 1: z_true had the key of an NLL's draw
     headline = "gap"
     simulates = True
     num_examples: int | None = static(default=100)  # simulated

@@ -17,6 +17,8 @@ from vaex.models import VAE
 from vaex.part import part, static
 from vaex.typing import Event, Number, Params, PRNGKey, Scalar
 
+_SIMULATED = 2**31 + 2  # beyond the examples' own keys, which are folded from their index, and `Information`'s two
+
 
 @part
 class Annealing:
@@ -124,7 +126,8 @@ def bdmc_estimate(model: VAE, params: Params, key: PRNGKey, index: Number, setti
     """
     check_can_simulate(model)
     num, chains = settings.num_temperatures, settings.num_chains
-    keys = jax.random.split(jax.random.fold_in(key, index), 6)
+    # On a branch of its own: `split` and `fold_in` agree, and (index, 3) below the root is the key of an NLL's draw 3.
+    keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, _SIMULATED), index), 6)
     z_true = model.prior_of(params).sample_and_log_prob(keys[3])[0]
     x = model.likelihood.sample(params["likelihood"], keys[4], model.decode(params, z_true))
     at = _point_of(model, params, x)

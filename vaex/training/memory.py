@@ -1,6 +1,7 @@
 """What a device can still hold."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax
 
 from vaex._check import VaexError
 
+COMPILING = threading.RLock()  # held while a thread compiles what is called later: nothing is forgotten meanwhile
 SPARE = 0.9  # of what is free: allocators need room, and other programs run too
 
 
@@ -27,7 +29,7 @@ def make_room(share: float = 0.5) -> bool:
 
     A program for a CPU holds hundreds of maps, and one structure of recipe about a thousand. At the kernel's limit
     (65,530 on Linux) XLA does not report an error: the process dies. What is forgotten comes back from the persistent
-    cache. No number depends on it.
+    cache. No number depends on it. Where another pack's evaluation is being compiled it waits for that.
 
     Returns:
         Whether anything was forgotten.
@@ -40,7 +42,8 @@ def make_room(share: float = 0.5) -> bool:
         return False
     if held <= share * limit:
         return False
-    jax.clear_caches()
+    with COMPILING:
+        jax.clear_caches()
     return True
 
 

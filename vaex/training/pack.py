@@ -19,7 +19,7 @@ from vaex.part import canonical
 from vaex.training import evaluate, precision
 from vaex.training.feed import Feed
 from vaex.training.members import Each, Members, side_by_side
-from vaex.training.memory import make_room
+from vaex.training.memory import COMPILING, make_room
 from vaex.training.recipe import Recipe
 from vaex.training.step import TrainState, init_state, run_steps
 from vaex.typing import Stats
@@ -137,7 +137,11 @@ class Pack:
                         evaluate.decompose_split, *about, num_draws=draws, block=block, products=self.products
                     )
 
-        self._compiling = threading.Thread(target=compile_all, name="vaex-evaluation")
+        def compile_undisturbed() -> None:
+            with COMPILING:
+                compile_all()
+
+        self._compiling = threading.Thread(target=compile_undisturbed, name="vaex-evaluation")
         self._compiling.start()
 
     def _evaluation_ready(self) -> None:
