@@ -129,11 +129,12 @@ def latest(output_dir: Path) -> Path:
 def _job(folder: Path, datasets: dict[Any, Any]) -> Any:
     """Returns the job of a folder, from the config that its `run.json` holds."""
     from experiments.assemble import assemble
+    from vaex.training.earlier import config_of
     from vaex.training.files import read_json
 
     of_run = read_json(folder / "run.json")
     try:
-        return assemble(of_run["config"], folder, datasets, name=_name(of_run), group=of_run.get("group"))
+        return assemble(config_of(of_run), folder, datasets, name=_name(of_run), group=of_run.get("group"))
     except VaexError as error:
         raise VaexError(f"{folder}: {error}") from None
 

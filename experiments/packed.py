@@ -120,7 +120,10 @@ class _Batch:
         self._refuse_what_no_pack_honours()
         entries = [manifest.Entry(job.num, job.overrides, job.directory) for job in self.jobs]
         self.manifest = manifest.open_manifest(self.sweep, entries, self._is_whole())
-        return [job for job in self.jobs if self._is_left(job)]
+        left = [job for job in self.jobs if self._is_left(job)]
+        if left and self.manifest.is_old:
+            self._refuse_changed()
+        return left
 
     def dry(self, todo: Sequence[Prepared]) -> list[JobReturn]:
         """Prints the plan; nothing is left behind."""
@@ -214,6 +217,14 @@ class _Batch:
     def _is_whole(self) -> bool:
         """Whether no other batch follows."""
         return hooks.is_basic_sweeper(self.config) and self.config.hydra.sweeper.max_batch_size is None
+
+    def _refuse_changed(self) -> None:
+        """Refuses jobs of an old sweep that would now train to other numbers than those that have ended."""
+        from vaex.training.earlier import refuse_changed
+
+        for job in self.jobs:
+            _in_effect(job.config)
+            refuse_changed(self.sweep, {"config": plain(job.config)})
 
     def _is_left(self, job: Prepared) -> bool:
         """Whether a job is to be trained; refuses the folder of another one."""

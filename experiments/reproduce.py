@@ -73,6 +73,8 @@ def _lacking(folder: Path, about: Reproduction) -> list[Path]:
     from experiments.command import CONF
     from vaex.evaluation.measure import settings_of
     from vaex.sweep import read_sweep
+    from vaex.training.earlier import precision_of
+    from vaex.training.precision import REPORTED
 
     with initialize_config_dir(CONF, version_base="1.3"):
         ((name, node),) = plain(compose("evaluate", list(about.evaluate)))["metric"].items()
@@ -80,7 +82,7 @@ def _lacking(folder: Path, about: Reproduction) -> list[Path]:
 
     def has(result: Any) -> bool:
         found = [one for one in result.evaluations if one["metric"] == name]
-        return bool(found) and found[0]["settings"] == wanted
+        return bool(found) and found[0]["settings"] == wanted and precision_of(found[0]) == REPORTED
 
     return [result.folder for result in read_sweep(folder) if result.status == "completed" and not has(result)]
 

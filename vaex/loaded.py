@@ -18,7 +18,7 @@ from vaex.metrics.base import DRAWS
 from vaex.metrics.nll import CHUNK
 from vaex.models import VAE
 from vaex.part import canonical, from_dict
-from vaex.training import checkpoint
+from vaex.training import checkpoint, earlier
 from vaex.training.evaluate import BATCH
 from vaex.training.precision import reported
 from vaex.training.streams import stream
@@ -40,7 +40,7 @@ def load(run_dir: str | Path = "latest", output_dir: str | Path = "outputs") -> 
     folder = latest_run(Path(output_dir)) if str(run_dir) == "latest" else Path(run_dir).expanduser()
     found = checkpoint.require(folder)
     try:
-        recipe, preparation = from_dict(found.meta["recipe"]), from_dict(found.meta["preparation"])
+        recipe, preparation = from_dict(earlier.recipe_of(found.meta)), from_dict(found.meta["preparation"])
     except (KeyError, TypeError) as error:
         raise VaexError(f"the checkpoint in {folder} was written by another version of vaex: {error!r}") from None
     model = canonical(recipe.model)

@@ -11,7 +11,7 @@ from vaex._check import VaexError
 from vaex.models import VAE
 from vaex.part import canonical, to_dict
 from vaex.sweep.results import read_sweep
-from vaex.training import Job, checkpoint
+from vaex.training import Job, checkpoint, earlier
 from vaex.training.files import read_json
 from vaex.training.job import data_facts
 from vaex.typing import Params, Stats
@@ -76,7 +76,7 @@ def finished(job: Job) -> Finished:
     facts = data_facts(job.data)
     if found.meta.get("data") != facts:
         raise VaexError(f"{job.folder} was trained on other data ({found.meta.get('data')}, now {facts}); restore them")
-    differing = _difference(found.meta.get("recipe", {}), to_dict(recipe))
+    differing = _difference(earlier.recipe_of(found.meta), to_dict(recipe))
     if differing is not None:
         what = "model" if differing.startswith("model.") else "run"
         raise VaexError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vaex._check import VaexError
+from vaex.training.earlier import FORMAT, says_what_was
 from vaex.training.files import read_json, write_json
 
 VERSION = 1
@@ -48,6 +49,11 @@ class Manifest:
     jobs: list[Entry] = field(default_factory=list)
     packs: list[PackEntry] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)  # command, seconds by part, the report's W&B run
+
+    @property
+    def is_old(self) -> bool:
+        """Whether an earlier version began the sweep, which knew fewer keys."""
+        return self.about.get("format", 1) < FORMAT
 
     def write(self) -> None:
         """Writes the file."""
@@ -112,7 +118,7 @@ def open_manifest(folder: Path, jobs: Sequence[Entry], whole: bool) -> Manifest:
     """
     if (folder / "run.json").exists():
         raise VaexError(f"{folder} holds a run, not a sweep; choose another hydra.sweep.dir")
-    manifest = read_manifest(folder) or Manifest(folder)
+    manifest = read_manifest(folder) or Manifest(folder, about={"format": FORMAT})
     manifest.about["command"] = shlex.join(sys.argv)
     known = {entry.num: entry for entry in manifest.jobs}
     owners = {entry.directory: entry.num for entry in manifest.jobs}
@@ -126,7 +132,10 @@ def open_manifest(folder: Path, jobs: Sequence[Entry], whole: bool) -> Manifest:
         before = known.get(job.num)
         if before is None:
             manifest.jobs.append(job)
-        elif _lasting(before.overrides) != _lasting(job.overrides) or before.directory != job.directory:
+        elif (
+            _lasting(before.overrides, manifest.is_old) != _lasting(job.overrides, manifest.is_old)
+            or before.directory != job.directory
+        ):
             raise VaexError(
                 f"{folder} holds another sweep: its job {job.num} is {_shown(before.overrides)}, now "
                 f"{_shown(job.overrides)}; type the command it was started with, or choose another hydra.sweep.dir"
@@ -141,11 +150,14 @@ def open_manifest(folder: Path, jobs: Sequence[Entry], whole: bool) -> Manifest:
     return manifest
 
 
-def _lasting(overrides: Sequence[str]) -> list[str]:
+def _lasting(overrides: Sequence[str], old: bool) -> list[str]:
+    """Returns the overrides that make a job what it is; of an old sweep those that only say what was then do not."""
+
     def key(override: str) -> str:
         return override.lstrip("+~").split("=", 1)[0]
 
-    return sorted(o for o in overrides if not any(key(o) == m or key(o).startswith(m + ".") for m in _MAY_DIFFER))
+    own = [o for o in overrides if not any(key(o) == m or key(o).startswith(m + ".") for m in _MAY_DIFFER)]
+    return sorted(o for o in own if not (old and says_what_was(o)))
 
 
 def _shown(overrides: Sequence[str]) -> str:

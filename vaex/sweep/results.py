@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from vaex._check import VaexError
 from vaex.sweep.manifest import Entry, read_manifest
-from vaex.training import evaluations
+from vaex.training import earlier, evaluations
 from vaex.training.files import read_json, write_bytes
 
 _NOT_A_JOB = {"wandb", "checkpoint", "figures", ".hydra"}
@@ -86,6 +86,7 @@ def _finished(folder: Path) -> Result:
 def _result(folder: Path, overrides: Iterable[str], summary: dict[str, Any]) -> Result:
     entries = evaluations.read(folder)
     run = _read_if_there(folder / "run.json")
+    run |= {"config": earlier.config_of(run)} if run else {}
     return Result(folder, _parsed(overrides), summary | evaluations.numbers(entries), run, evaluations.latest(entries))
 
 

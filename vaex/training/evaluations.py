@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vaex._check import VaexError
+from vaex.training import earlier
 from vaex.training.files import read_json, write_json
 
 NAME = "evaluation.json"
@@ -47,7 +48,8 @@ def latest(entries: Sequence[Entry], split: str = "test") -> list[Entry]:
 
 def how(entry: Mapping[str, Any]) -> str:
     """Returns what two numbers of a metric must share to stand beside each other."""
-    return repr([entry[key] for key in ("version", "settings", "seed", "split", "num_examples")])
+    alike = [entry[key] for key in ("version", "settings", "seed", "split", "num_examples")]
+    return repr([*alike, earlier.precision_of(entry)])
 
 
 def numbers(entries: Sequence[Entry]) -> dict[str, Any]:

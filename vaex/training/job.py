@@ -8,7 +8,7 @@ import secrets
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -20,6 +20,7 @@ import jax
 from vaex._check import VaexError
 from vaex.data import Dataset
 from vaex.loggers import Logger, Wandb
+from vaex.training import earlier
 from vaex.training.files import read_json
 from vaex.training.recipe import Recipe
 from vaex.training.trainer import Trainer
@@ -81,10 +82,11 @@ def ended(job: Job) -> dict[str, Any] | None:
             "restore them, or leave out hydra.run.dir to start a new run"
         )
     summary = job.folder / "summary.json"
-    if not summary.exists():
-        return None
-    content = read_json(summary)
-    return content if content["status"] in ("completed", "diverged") else None
+    content = read_json(summary) if summary.exists() else {"status": None}
+    if content["status"] in ("completed", "diverged"):
+        return content
+    earlier.refuse_changed(job.folder, before)
+    return None
 
 
 def refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -97,12 +99,16 @@ def refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, 
     if not path.exists():
         return None
     before = read_json(path)
-    differing = _differences(before.get("config", {}), config)
-    if differing:
+    changed = _differences(earlier.config_of(before), config, but=earlier.not_compared(before))
+    if changed:
+        known = _flatten(before.get("config", {}))
+        lines = [earlier.line_for(key, old) for key, (old, _) in changed.items() if key not in known]
+        differing = [f"{key}={_typed(old)} there, {_typed(new)} now" for key, (old, new) in changed.items()]
+        line = "; ".join(lines) or "type the command it was started with"
         raise VaexError(
             f"{folder} holds a run with other settings ({'; '.join(differing)}); "
-            "type the command it was started with; or choose another folder and, to start a new run from its "
-            f"parameters, add trainer.init_from={folder}"
+            f"{line}; or choose another folder and, to start a new run from its parameters, add "
+            f"trainer.init_from={folder}"
         )
     return before
 
@@ -114,6 +120,7 @@ def facts(job: Job) -> dict[str, Any]:
     device = jax.devices()[0]
     wandb_id = Wandb.run_id(os.environ) if job.group is None else None
     return {
+        "format": earlier.FORMAT,
         "id": before.get("id", secrets.token_hex(4)),
         "wandb_id": before.get("wandb_id") or wandb_id or secrets.token_hex(4),
         "group": job.group,
@@ -139,10 +146,13 @@ def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
     return {prefix.rstrip("."): list(config) if isinstance(config, tuple) else config}
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], but: Sequence[str] = ()
+) -> dict[str, tuple[Any, Any]]:
+    """Returns the keys whose values differ, and the values, leaving out those on which no number depends."""
     old, new = _flatten(before), _flatten(now)
-    keys = [k for k in {**old, **new} if not any(k == m or k.startswith(m + ".") for m in _MAY_DIFFER)]
-    return [f"{k}={_typed(old.get(k))} there, {_typed(new.get(k))} now" for k in keys if old.get(k) != new.get(k)]
+    keys = [k for k in {**old, **new} if not any(k == m or k.startswith(m + ".") for m in (*_MAY_DIFFER, *but))]
+    return {k: (old.get(k), new.get(k)) for k in keys if old.get(k) != new.get(k)}
 
 
 def _typed(value: Any) -> str:
