@@ -20,7 +20,7 @@ from vaex.models import VAE
 from vaex.part import canonical, from_dict
 from vaex.training import checkpoint, earlier
 from vaex.training.evaluate import BATCH
-from vaex.training.precision import reported
+from vaex.training.precision import Program
 from vaex.training.streams import stream
 from vaex.typing import Params, Stats
 
@@ -140,26 +140,22 @@ class LoadedModel:
         return np.asarray(self.preparation.forward(x))
 
 
-@jax.jit
-@reported
+@Program
 def _encode(model: VAE, params: Params, x: Array) -> Any:
     return jax.vmap(lambda x: model.posterior_of(params, x))(x)
 
 
-@jax.jit
-@reported
+@Program
 def _generate(model: VAE, params: Params, z: Array) -> Array:
     return jax.vmap(lambda z: model.generate(params, z))(z)
 
 
-@jax.jit
-@reported
+@Program
 def _reconstruct(model: VAE, params: Params, x: Array) -> Array:
     return jax.vmap(lambda x: model.reconstruct(params, x))(x)
 
 
-@partial(jax.jit, static_argnames="mean")
-@reported
+@partial(Program, static=("mean",))
 def _sample(model: VAE, params: Params, keys: Array, mean: bool) -> Array:
     prior, own = model.prior_of(params), params["likelihood"]
 
@@ -171,8 +167,7 @@ def _sample(model: VAE, params: Params, keys: Array, mean: bool) -> Array:
     return jax.vmap(one)(keys)
 
 
-@partial(jax.jit, static_argnames=("num_samples", "chunk"))
-@reported
+@partial(Program, static=("num_samples", "chunk"))
 def _log_prob(model: VAE, params: Params, key: Array, index: Array, x: Array, num_samples: int, chunk: int) -> Array:
     estimate = jax.vmap(lambda i, x: importance_estimate(model, params, key, i, x, num_samples, chunk))
     return -estimate(index, x).nll

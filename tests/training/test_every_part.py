@@ -112,13 +112,13 @@ def both_ways(data, models, objectives):
         Recipe(model, objective, Adam(learning_rate=rate), num_steps=200, batch_size=32, eval_every=100, log_every=50)
         for model, objective, rate in zip(models, objectives, (1e-3, 2e-3), strict=True)
     ]
-    before = run_steps.one._cache_size()
+    before = run_steps.one.num_compiled
     # One device, so that each program is compiled once; that devices change no bit is held by test_pack.py.
     device = jax.devices()[:1]
     together = train_pack(recipes, data, strategy="loop", devices=device)
-    programs = run_steps.one._cache_size() - before
+    programs = run_steps.one.num_compiled - before
     alone = train_pack(recipes[:1], data, devices=device)[0]
-    assert run_steps.one._cache_size() - before == programs  # the pack's program is that of a run by itself
+    assert run_steps.one.num_compiled - before == programs  # the pack's program is that of a run by itself
     for result in (*together, alone):
         assert result.status == "completed", result.message
         for _, _, values in result.history:

@@ -68,7 +68,7 @@ def test_networks_of_bfloat16_stay_as_they_are():
     params = model.init(jax.random.key(0), vaex.typing.Stats(np.zeros(6), np.ones(6)))
     texts = set()
     for name in NAMES:
-        with precision.products(name):
+        with precision.multiplied(name):
             texts.add(jax.jit(partial(VAE.decode, model)).lower(params, np.zeros(2, np.float32)).as_text())
     assert len(texts) == 1
 

@@ -70,7 +70,7 @@ def test_a_linear_vae_reaches_the_ppca_likelihood_and_never_exceeds_it(ppca_x, p
 
 def test_a_new_number_never_traces_again(vectors, make_recipe):
     train(make_recipe(), vectors)
-    sizes = run_steps.one._cache_size(), init_state.one._cache_size()
+    sizes = run_steps.one.num_compiled, init_state.one.num_compiled
     for other in (
         make_recipe(ELBO(beta=4)),
         make_recipe(seed=3),
@@ -78,9 +78,9 @@ def test_a_new_number_never_traces_again(vectors, make_recipe):
         make_recipe(likelihood=Gaussian(scale=2)),
     ):
         train(other, vectors)
-    assert (run_steps.one._cache_size(), init_state.one._cache_size()) == sizes
+    assert (run_steps.one.num_compiled, init_state.one.num_compiled) == sizes
     train(make_recipe(batch_size=9), vectors)  # and the counter does count
-    assert run_steps.one._cache_size() == sizes[0] + 1
+    assert run_steps.one.num_compiled == sizes[0] + 1
 
 
 def test_calls_end_at_every_boundary_and_cover_each_step_once():

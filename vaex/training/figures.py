@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Shaped
 
 from vaex.data import Preparation
 from vaex.models import VAE
-from vaex.training.precision import reported
+from vaex.training.precision import REPORTED, Program
 from vaex.training.streams import stream
 from vaex.typing import Params, PRNGKey
 
@@ -19,8 +19,7 @@ COLUMNS = 10
 CELL = 32  # pixels that a cell has at least on each side
 
 
-@partial(jax.jit, static_argnames="num")
-@reported
+@partial(Program, static=("num",))
 def _grids(
     model: VAE, preparation: Preparation, params: Params, key: PRNGKey, stored: Shaped[Array, "N *event"], num: int
 ) -> dict[str, Any]:
@@ -41,7 +40,14 @@ def _grids(
     }
 
 
-def draw(folder: Path, model: VAE, preparation: Preparation, params: Params, test: np.ndarray) -> dict[str, Path]:
+def draw(
+    folder: Path,
+    model: VAE,
+    preparation: Preparation,
+    params: Params,
+    test: np.ndarray,
+    products: str = REPORTED,
+) -> dict[str, Path]:
     """Writes the PNGs and returns their paths by name.
 
     `reconstructions`: the first test images, unpicked, above their mean reconstructions. `samples`: means of p(x|z) at
@@ -53,7 +59,8 @@ def draw(folder: Path, model: VAE, preparation: Preparation, params: Params, tes
     # Few examples repeat, so that the program's shapes stay.
     stored = stored[np.arange(2 * COLUMNS) % len(stored)]
     key = stream(0, "figures")
-    grids: dict[str, Any] = dict(_grids(model, preparation, params, key, stored, num=min(COLUMNS, model.latent_dim)))
+    num = min(COLUMNS, model.latent_dim)
+    grids: dict[str, Any] = dict(_grids(model, preparation, params, key, stored, num=num, products=products))
     grids = {name: np.asarray(grid) for name, grid in grids.items()}
     pairs = grids["reconstructions"]  # [2, 20, ...]: two bands of originals above reconstructions
     grids["reconstructions"] = np.concatenate([pairs[:, :COLUMNS], pairs[:, COLUMNS:]])

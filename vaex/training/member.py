@@ -213,8 +213,8 @@ class Member:
         if not job.data.is_image:
             return
         preparation = canonical(job.data.preparation)
-        folder, model, params = job.folder / "figures", self.recipe.model, state.eval_params
-        for name, path in figures.draw(folder, model, preparation, params, job.data.test).items():
+        about = self.recipe.model, preparation, state.eval_params, job.data.test, self.recipe.evaluation_precision
+        for name, path in figures.draw(job.folder / "figures", *about).items():
             for log in self.logs:
                 log.figure(name, path, int(state.step))
 

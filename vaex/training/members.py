@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from vaex import _check
-from vaex.training import precision
+from vaex.training.precision import Program
 
 STRATEGIES = ("auto", "loop", "vmap")
 Each = Any  # one value a member: a list of M trees (`Loop`), or one tree with a leading axis (`Vmap`)
@@ -26,26 +26,26 @@ Each = Any  # one value a member: a list of M trees (`Loop`), or one tree with a
 class Packed:
     """A pure function of one run, and the same over the members of a pack; called, it is the single run's program.
 
-    The static argument `products` is the precision of its matrix products: that of reported numbers, unless said.
+    As every `Program` it takes the precision of its matrix products as `products`.
     """
 
     def __init__(
         self, function: Callable[..., Any], each: Sequence[str], static: Sequence[str], donate: str | None, results: int
     ):
         names = [name for name in inspect.signature(function).parameters if name not in static]
-        self.function, self.static, self.results = function, (*static, "products"), results
+        self.function, self.static, self.results = function, tuple(static), results
         self.axes = tuple(0 if name in each else None for name in names)
         self.donated: tuple[int, ...] = () if donate is None else (names.index(donate),)
-        self._stacked: dict[NamedSharding, Any] = {}
+        self._stacked: dict[NamedSharding, Program] = {}
         self._lock = threading.Lock()  # programs are compiled in several threads
         functools.update_wrapper(self, function)
-        self.one = self._program(function)
+        self.one = Program(function, self.static, donate_argnums=self.donated)
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """Returns the function's result for one run."""
         return self.one(*args, **settings)
 
-    def stacked(self, out: NamedSharding) -> Any:
+    def stacked(self, out: NamedSharding) -> Program:
         """Returns the program over a leading axis of members; one and the same, whichever thread asks first."""
 
         def over_members(*args: Any, **settings: Any) -> Any:
@@ -53,16 +53,10 @@ class Packed:
 
         with self._lock:
             if out not in self._stacked:
-                self._stacked[out] = self._program(over_members, out_shardings=out)
+                over_members.__name__ = self.function.__name__
+                options = {"donate_argnums": self.donated, "out_shardings": out}
+                self._stacked[out] = Program(over_members, self.static, **options)
             return self._stacked[out]
-
-    def _program(self, function: Callable[..., Any], **options: Any) -> Any:
-        def program(*args: Any, products: str = precision.REPORTED, **settings: Any) -> Any:
-            with precision.products(products):
-                return function(*args, **settings)
-
-        program.__name__ = program.__qualname__ = self.function.__name__
-        return jax.jit(program, static_argnames=self.static, donate_argnums=self.donated, **options)
 
 
 def packed(

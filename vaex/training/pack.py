@@ -91,7 +91,7 @@ class Pack:
     @cached_property
     def _one_state(self) -> TrainState:
         """A member's state, as shapes."""
-        return jax.eval_shape(init_state.function, self.recipe, self.data.stats)
+        return init_state.one.shapes(self.recipe, self.data.stats)
 
     def compile(self, size: int) -> int:
         """Returns the bytes that training needs on the fullest device, after compiling its program of `size` steps."""
@@ -105,7 +105,7 @@ class Pack:
     def _has_statistic(self) -> bool:
         one, stored = np.zeros(1, np.int32), self.data.train[:1]
         about = (self.recipe, self._one_state, self.preparation, stored, one, np.ones(1, np.float32))
-        return bool(jax.tree.leaves(jax.eval_shape(evaluate.statistic_sum.function, *about)))
+        return bool(jax.tree.leaves(evaluate.statistic_sum.one.shapes(*about)))
 
     def at_rest(self, states: Each) -> Each:
         """Returns the states with the parameters that are a statistic of the training set brought up to date."""

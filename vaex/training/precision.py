@@ -1,12 +1,11 @@
-"""The precision of float32 matrix products, and what its names are to JAX.
+"""What programs compute in: float32, and matrix products at a precision that has a name.
 
-A program's precision is set inside the program (`vaex.training.members.Packed`), since JAX's own setting belongs to a
-thread and programs are compiled in several.
+A program's precision is set inside the program, since JAX's own settings belong to a thread and programs are compiled
+in several.
 """
 
 import functools
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,8 +14,6 @@ import numpy as np
 
 from vaex import _check
 from vaex._check import VaexError
-
-LOG = logging.getLogger("vaex")
 
 PRECISIONS = {
     "default": None,  # the device's own: TF32 on NVIDIA cards, float32 on a CPU
@@ -32,7 +29,7 @@ def check(key: str, name: object) -> None:
     _check.one_of(key, name, PRECISIONS)
 
 
-def products(name: str) -> AbstractContextManager[Any]:
+def multiplied(name: str) -> AbstractContextManager[Any]:
     """Returns a context in which float32 matrix products have a precision, in this thread.
 
     Of `bfloat16` convolutions keep the device's own, since JAX has no such preset for them.
@@ -40,15 +37,46 @@ def products(name: str) -> AbstractContextManager[Any]:
     return jax.default_matmul_precision(PRECISIONS[name])
 
 
-def reported[F: Callable[..., Any]](function: F) -> F:
-    """Returns the function with its products at `REPORTED`; to be put below `jax.jit`."""
+class Program:
+    """A compiled function whose numbers are float32, and its products as the static argument `products` says.
 
-    @functools.wraps(function)
-    def precise(*args: Any, **settings: Any) -> Any:
-        with products(REPORTED):
-            return function(*args, **settings)
+    Both hold in whichever thread it is called or compiled, and whatever `jax_enable_x64` says: a seed draws other
+    numbers in float64. Without `products` they are at `REPORTED`.
 
-    return precise  # type: ignore[return-value]
+    Args:
+        function: of arrays.
+        static: its keyword arguments that set shapes.
+        **options: of `jax.jit`.
+    """
+
+    def __init__(self, function: Callable[..., Any], static: Sequence[str] = (), **options: Any):
+        def precise(*args: Any, products: str = REPORTED, **settings: Any) -> Any:
+            with multiplied(products):
+                return function(*args, **settings)
+
+        functools.update_wrapper(self, function)
+        precise.__name__ = precise.__qualname__ = function.__name__
+        self.jitted = jax.jit(precise, static_argnames=(*static, "products"), **options)
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Returns the function's result."""
+        with jax.enable_x64(False):
+            return self.jitted(*args, **settings)
+
+    def lower(self, *args: Any, **settings: Any) -> Any:
+        """Returns the lowered program."""
+        with jax.enable_x64(False):
+            return self.jitted.lower(*args, **settings)
+
+    def shapes(self, *args: Any, **settings: Any) -> Any:
+        """Returns the result's shapes and types; nothing is computed."""
+        with jax.enable_x64(False):
+            return jax.eval_shape(functools.partial(self.jitted, **settings), *args)
+
+    @property
+    def num_compiled(self) -> int:
+        """How many programs there are by now: one for each structure and shape."""
+        return self.jitted._cache_size()  # type: ignore[attr-defined]
 
 
 @functools.cache
@@ -58,7 +86,7 @@ def check_device(key: str, name: str, otherwise: str) -> None:
         return
     x = np.ones((16, 16), np.float32)
     try:
-        with products(name):
+        with multiplied(name):
             jax.block_until_ready(jax.jit(lambda a: a @ a)(x))
     except (ValueError, NotImplementedError, jax.errors.JaxRuntimeError) as error:
         raise VaexError(
@@ -81,4 +109,6 @@ def notes(training: str, evaluation: str) -> tuple[str, ...]:
             f"JAX_DEFAULT_MATMUL_PRECISION={own} does not count here: trainer.matmul_precision={training} does; "
             f"type trainer.matmul_precision={line}"
         )
+    if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        found.append("JAX_ENABLE_X64 does not count here: programs compute in float32")
     return tuple(found)

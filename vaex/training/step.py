@@ -129,7 +129,7 @@ def run_steps(
     count: Number,
     num_train: int | None = None,
 ) -> tuple[TrainState, dict[str, Shaped[Array, " S"]]]:
-    """Returns the state after the first `count` of S steps, and each step's terms.
+    """Returns the state after the first `count` of S steps, and each step's terms (0 after them).
 
     `count` is traced, so that the last, shorter call compiles nothing; with 0 it only compiles. `start` is the number
     of steps before the call: of the whole pack, also where a member of it stands still. `num_train` is the number of
@@ -151,5 +151,5 @@ def run_steps(
         return state, jax.tree.map(lambda all_, new: all_.at[i].set(new), carry[1], terms)
 
     shapes = jax.eval_shape(one, state, count, indices[0])[1]
-    terms = jax.tree.map(lambda s: jnp.full((indices.shape[0], *s.shape), jnp.nan, s.dtype), shapes)
+    terms = jax.tree.map(lambda s: jnp.zeros((indices.shape[0], *s.shape), s.dtype), shapes)
     return jax.lax.fori_loop(0, count, body, (state, terms))
