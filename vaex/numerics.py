@@ -100,3 +100,8 @@ def bisect(rising: Callable[[Any], Any], target: Float[Array, "*S"], size: float
     # 50 halvings: far beyond float32's digits of any size
     low, high = jax.lax.fori_loop(0, 50, halve, (jnp.full_like(target, -size), jnp.full_like(target, size)))
     return 0.5 * (low + high)
+
+
+def in_types_of[T](before: T, after: T) -> T:
+    """Returns a loop's state with the types that it had: where a user's `jax_enable_x64` widens a draw, JAX refuses."""
+    return jax.tree.map(lambda old, new: new.astype(old.dtype), before, after)

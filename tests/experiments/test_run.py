@@ -317,3 +317,61 @@ def test_precision_splits_packs(command):
     assert "4 jobs = 2 packs of 2 (varies: seed; split by trainer.matmul_precision)" in done.out
     done = command("-m", "evaluation.matmul_precision=default,highest", *dry)
     assert "2 jobs = 2 packs of 1" in done.out
+
+
+@pytest.fixture
+def jax_setting():
+    """Sets one of JAX's own settings in all threads, as its environment variable would."""
+    before = {}
+
+    def set_(name, value):
+        before.setdefault(name, getattr(jax.config, name))
+        jax.config.update(name, value)
+
+    yield set_
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def test_x64_changes_no_number(train, command, jax_setting, tmp_path):
+    """JAX_ENABLE_X64=1: training, its numbers, an NLL and a loaded model, to the bit."""
+    measured = ("metric=nll", "metric.nll.num_samples=5", "wandb=false")
+    x, found = np.zeros((3, 8, 8, 1)), []
+    for wide in (False, True):
+        jax_setting("jax_enable_x64", wide)
+        folder = tmp_path / f"run{wide}"
+        done = train(f"hydra.run.dir={folder}")
+        assert done.code == 0, done.err
+        assert ("JAX_ENABLE_X64 does not count here" in done.err) == wide
+        done = command(f"run={folder}", *measured, name="evaluate")
+        assert done.code == 0, done.err
+        summary = json.loads((folder / "summary.json").read_text())
+        entries = json.loads((folder / "evaluation.json").read_text())["evaluations"]
+        about_time = ("train_seconds", "compile_seconds", "steps_per_second", "config_overrides")
+        model = vaex.load(folder)
+        found.append(
+            (
+                {key: value for key, value in summary.items() if key not in about_time},
+                [one["numbers"] for one in entries],
+                model.log_prob(x, num_samples=5).tolist(),
+                model.sample(3).tolist(),
+                model.decompress(model.compress(x)).tolist(),
+            )
+        )
+    assert found[0] == found[1]
+
+
+def test_nans_are_debugged_where_there_are_some(train, command, jax_setting, tmp_path):
+    """JAX_DEBUG_NANS=1: a healthy run goes through; of one that diverges the operation and its place are named."""
+    jax_setting("jax_debug_nans", True)
+    done = train("hydra.run.dir=run", "trainer.num_steps=15")  # the last call is shorter than its program
+    assert done.code == 0, done.err
+    nll = ("run=run", "metric=nll", "metric.nll.num_samples=5", "wandb=false")
+    assert command(*nll, name="evaluate").code == 0
+    done = train("hydra.run.dir=wild", "optimizer=sgd", "optimizer.learning_rate=1e30")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "invalid value (nan) encountered in dot_general" in done.err
+    assert "mlp.py:" in done.err
+    assert "optimizer.learning_rate" in done.err
+    assert json.loads((tmp_path / "wild/summary.json").read_text())["status"] == "failed"

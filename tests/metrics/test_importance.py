@@ -1,5 +1,7 @@
 """Importance-weighted estimates on a model whose evidence is known, and their independence of how they are computed."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 
 from vaex.distributions import Normal
 from vaex.likelihoods import Gaussian
-from vaex.metrics import active_units, bits_per_dim, importance_estimate, mean_and_se, summarise
+from vaex.metrics import AIS, NLL, active_units, bits_per_dim, importance_estimate, mean_and_se, summarise
 from vaex.models import VAE, decoders, encoders
+from vaex.part import canonical
+from vaex.typing import Stats
 
 LOG_PX, L_1, CHI2 = -1.871671087258755, -1.974039886863432, 0.122742198453
 L_K = {1: L_1, 5: -1.884980, 10: -1.878049, 50: -1.8729077, 500: -1.8717938}
@@ -106,3 +110,12 @@ def test_small_metrics():
     assert mean_and_se(np.array([1.0, 2.0, 3.0])) == pytest.approx((2.0, 1 / np.sqrt(3)))
     assert mean_and_se(np.array([1.0])) == (1.0, None)
     assert mean_and_se(np.array([1.0, np.inf])) == (np.inf, None)
+
+
+@pytest.mark.parametrize("metric", [NLL(4), AIS(num_temperatures=2, num_chains=2, num_leapfrog=1, num_pilot=1)])
+def test_estimates_work_in_a_users_own_x64_program(metric):
+    model = canonical(VAE(encoders.MLP((4,)), decoders.MLP((4,)), Gaussian(), 2, (6,)))
+    params, x = model.init(jax.random.key(0), Stats(jnp.zeros(6), jnp.ones(6))), jnp.ones((2, 6))
+    of_batch = jax.vmap(partial(metric.example, model, params, jax.random.key(1)))
+    with jax.enable_x64(True):
+        assert np.isfinite(jax.jit(of_batch)(jnp.arange(2), x).nll).all()

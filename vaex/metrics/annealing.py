@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from vaex import _check
+from vaex.numerics import in_types_of
 from vaex.typing import Number, PRNGKey, Scalar
 
 LogDensity = Callable[[Float[Array, " Z"]], Scalar]  # of one z, in nats
@@ -111,14 +112,14 @@ def anneal(
         # log w = sum_t (b_t - b_{t-1}) log p(x|z_{t-1});  z_t from z_{t-1} by the transition at b_t
         log_w = log_w + (betas[t] - betas[t - 1]) * point.log_px
         point, acceptance = transition(jax.random.fold_in(key, t), point, betas[t])
-        return point, log_w, accepted + acceptance
+        return in_types_of(state, (point, log_w, accepted + acceptance))
 
     def stretch(state: tuple[Point, Scalar], ends: tuple[Array, Array]) -> tuple[tuple[Point, Scalar], Path]:
         first, last = ends
-        point, log_w, accepted = jax.lax.fori_loop(first + 1, last + 1, step, (*state, jnp.float32(0.0)))
+        point, log_w, accepted = jax.lax.fori_loop(first + 1, last + 1, step, (*state, jnp.zeros(())))
         return (point, log_w), Path(log_w, point.log_px, accepted / jnp.maximum(last - first, 1))
 
     lasts = jnp.asarray([len(betas) - 1] if record is None else record)
     firsts = jnp.concatenate([jnp.zeros_like(lasts[:1]), lasts[:-1]])
-    _, path = jax.lax.scan(stretch, (start, jnp.float32(0.0)), (firsts, lasts))
+    _, path = jax.lax.scan(stretch, (start, jnp.zeros(())), (firsts, lasts))
     return path

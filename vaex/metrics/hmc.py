@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vaex.metrics.annealing import At, Point, Transition
+from vaex.numerics import in_types_of
 from vaex.typing import Number, PRNGKey, Scalar
 
 _GAIN = 0.5  # of log step size, for each unit that the acceptance is off its target
@@ -40,7 +41,7 @@ def hmc(at: At, num_leapfrog: int, key: PRNGKey, point: Point, beta: Number, ste
     def leap(_: Array, state: tuple[Point, Float[Array, " Z"]]) -> tuple[Point, Float[Array, " Z"]]:
         p, v = state
         p = at(p.z + step_size * v)
-        return p, v + step_size * slope(p)
+        return in_types_of(state, (p, v + step_size * slope(p)))
 
     momentum = jax.random.normal(key_momentum, point.z.shape)
     # Half a kick, then drifts and whole kicks in turn; the last kick is a whole one too, and half of it is taken back.
@@ -86,9 +87,9 @@ def pilot(
         )(keys, points)
         # log s <- log s + gain (mean acceptance - target)
         log_step = log_step + _GAIN * (jnp.mean(acceptance) - target)
-        return (points, log_step), log_step
+        return in_types_of(state, (points, log_step)), log_step
 
-    start = (jax.vmap(at)(z), jnp.log(jnp.asarray(step_size, jnp.float32)))
+    start = (jax.vmap(at)(z), jnp.log(jnp.asarray(step_size, jnp.zeros(()).dtype)))
     log_steps = jax.lax.scan(step, start, jnp.arange(1, len(betas)))[1]
     # Averaged over neighbouring temperatures, since each follows the noise of the acceptances before it.
     place = jnp.arange(len(log_steps)) / _WIDTH

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from vaex.distributions import kl_divergence
 from vaex.models import VAE
+from vaex.numerics import in_types_of
 from vaex.typing import Event, Number, Params, PRNGKey, Scalar
 
 
@@ -66,15 +67,16 @@ def importance_estimate(
         top = jnp.maximum(run.top, jnp.max(log_w))
         finite = jnp.where(jnp.isneginf(top), 0.0, top)  # nothing yet, if every weight so far is zero
         scale, w = jnp.exp(run.top - finite), jnp.exp(log_w - finite)
-        return _Running(
+        after = _Running(
             top,
             run.weights * scale + jnp.sum(w),
             run.squares * scale**2 + jnp.sum(w**2),
             run.log_px + jnp.sum(jnp.where(counts, draws.log_px, 0.0)),
             run.sampled_rate + jnp.sum(jnp.where(counts, rate, 0.0)),
-        ), None
+        )
+        return in_types_of(run, after), None
 
-    start = _Running(jnp.float32(-jnp.inf), *(jnp.float32(0.0),) * 4)
+    start = _Running(jnp.asarray(-jnp.inf), *(jnp.zeros(()),) * 4)
     run, _ = jax.lax.scan(one_chunk, start, jnp.arange(0, num_samples, chunk))
     kl = kl_divergence(q, prior)
     return Estimate(

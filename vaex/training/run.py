@@ -2,12 +2,14 @@
 
 import logging
 import threading
+import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from vaex._check import VaexError
 from vaex.loggers import Progress
 from vaex.metrics import summarise, summarise_decomposition
 from vaex.training import checkpoint
@@ -77,6 +79,8 @@ def run_pack(
     try:
         pack_run.run(strategy, size)
     except Exception as error:
+        if isinstance(error, FloatingPointError):
+            error = at_first_nan(error, len(jobs))
         smaller = len(jobs) > 1 and (isinstance(error, TooLarge) or out_of_memory(error))
         for member in pack_run.members:
             if smaller:
@@ -88,6 +92,17 @@ def run_pack(
     finally:
         pack_run.close()
     return [Done(member.summary, member.error, member.closing_lines) for member in pack_run.members]
+
+
+def at_first_nan(error: FloatingPointError, num: int) -> VaexError:
+    """Returns where JAX_DEBUG_NANS, which raised the error, found the first number that is none, and what to type."""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    place = f" ({own[-1].filename}:{own[-1].lineno}: {own[-1].line})" if own else ""
+    pack = "; the whole pack ends with it: hydra.launcher.max_pack=1 keeps its members apart" if num > 1 else ""
+    return VaexError(
+        f"{error}{place}{pack}; JAX_DEBUG_NANS ends a run at its first NaN: unset it, and the run ends as diverged, "
+        "with the state before; or lower optimizer.learning_rate"
+    )
 
 
 def out_of_memory(error: BaseException) -> bool:
