@@ -40,10 +40,10 @@ def load(run_dir: str | Path = "latest", output_dir: str | Path = "outputs") -> 
     folder = latest_run(Path(output_dir)) if str(run_dir) == "latest" else Path(run_dir).expanduser()
     found = checkpoint.require(folder)
     try:
-        recipe, preparation = from_dict(earlier.recipe_of(found.meta)), from_dict(found.meta["preparation"])
+        model = canonical(from_dict(earlier.recipe_of(found.meta)["model"]))
+        preparation = from_dict(found.meta["preparation"])
     except (KeyError, TypeError) as error:
         raise VaexError(f"the checkpoint in {folder} was written by another version of vaex: {error!r}") from None
-    model = canonical(recipe.model)
     zeros = np.zeros(model.event_shape, np.float32)
     like = jax.eval_shape(model.init, jax.random.key(0), Stats(zeros, zeros))
     params = checkpoint.from_arrays(like, checkpoint.eval_arrays(found), str(folder))
