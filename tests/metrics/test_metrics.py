@@ -377,6 +377,7 @@ def test_a_record_tells_how_its_numbers_came_about(few):
     (measured,) = measure([few], "bdmc", metric, seed=3)
     found = entry(few, "bdmc", metric, measured, split="test", seed=3)
     assert (found["split"], found["num_examples"], found["num_samples"]) == ("simulated", 2, None)
+    assert found["matmul_precision"] == "highest"
     assert found["settings"] == {
         **SHORT,
         "num_examples": 2,
@@ -384,7 +385,7 @@ def test_a_record_tells_how_its_numbers_came_about(few):
         "kind": "sigmoid",
         "target_acceptance": 0.9,
     }
-    assert (found["seed"], found["version"], found["kind"]) == (3, 1, "BDMC")
+    assert (found["seed"], found["version"], found["kind"]) == (3, 2, "BDMC")
     metric = NLL(num_samples=3)
     found = entry(few, "nll", metric, measure([few], "nll", metric)[0], split="test", seed=0)
     assert (found["num_samples"], found["num_examples"], found["split"]) == (3, 603, "test")
