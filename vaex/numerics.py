@@ -1,4 +1,4 @@
-"""Elementwise functions that stay finite and accurate, with finite gradients, over the whole of float32."""
+"""Functions that stay finite and accurate, with finite gradients, over the whole of float32."""
 
 import math
 from collections.abc import Callable
@@ -100,3 +100,21 @@ def bisect(rising: Callable[[Any], Any], target: Float[Array, "*S"], size: float
     # 50 halvings: far beyond float32's digits of any size
     low, high = jax.lax.fori_loop(0, 50, halve, (jnp.full_like(target, -size), jnp.full_like(target, size)))
     return 0.5 * (low + high)
+
+
+@jax.custom_jvp
+def log_mean_exp(x: Float[Array, "*S K"]) -> Float[Array, "*S"]:
+    """Returns log 1/K sum_k e^x_k over the last axis; its gradient is `normalized(x)`, also where x is infinite."""
+    return jax.nn.logsumexp(x, axis=-1) - jnp.asarray(math.log(x.shape[-1]), x.dtype)
+
+
+@log_mean_exp.defjvp
+def _log_mean_exp_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return log_mean_exp(*primals), jnp.sum(normalized(primals[0]) * tangents[0], axis=-1)
+
+
+def normalized(x: Float[Array, "*S K"]) -> Float[Array, "*S K"]:
+    """Returns e^x_k / sum_j e^x_j over the last axis; numbers at an infinite maximum share the whole equally."""
+    top = jax.lax.stop_gradient(jnp.max(x, axis=-1, keepdims=True))
+    # inf - inf is NaN: where the maximum is infinite, one that is equal to it is 0 below it, and any other far below.
+    return jax.nn.softmax(jnp.where(jnp.isfinite(top), x - top, jnp.where(x == top, 0.0, -jnp.inf)), axis=-1)
