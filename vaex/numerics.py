@@ -110,11 +110,16 @@ def log_mean_exp(x: Float[Array, "*S K"]) -> Float[Array, "*S"]:
 
 @log_mean_exp.defjvp
 def _log_mean_exp_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return log_mean_exp(*primals), jnp.sum(normalized(primals[0]) * tangents[0], axis=-1)
+    e = jnp.exp(_below_top(primals[0]))
+    return log_mean_exp(*primals), jnp.sum(e * tangents[0], axis=-1) / jnp.sum(e, axis=-1)
 
 
 def normalized(x: Float[Array, "*S K"]) -> Float[Array, "*S K"]:
     """Returns e^x_k / sum_j e^x_j over the last axis; numbers at an infinite maximum share the whole equally."""
-    top = jax.lax.stop_gradient(jnp.max(x, axis=-1, keepdims=True))
+    return jax.nn.softmax(_below_top(x), axis=-1)
+
+
+def _below_top(x: Float[Array, "*S K"]) -> Float[Array, "*S K"]:
     # inf - inf is NaN: where the maximum is infinite, one that is equal to it is 0 below it, and any other far below.
-    return jax.nn.softmax(jnp.where(jnp.isfinite(top), x - top, jnp.where(x == top, 0.0, -jnp.inf)), axis=-1)
+    top = jax.lax.stop_gradient(jnp.max(x, axis=-1, keepdims=True))
+    return jnp.where(jnp.isfinite(top), x - top, jnp.where(x == top, 0.0, -jnp.inf))
