@@ -34,6 +34,11 @@ of other numbers.
 Gradient estimators are a setting of the objective, `objective.estimator`: `reparameterized`; `stl` (no gradient inside
 log q(z|x); one draw, or an ELBO with `objective.kl=sampled`); `dreg` (bounds of several draws). `objective.chunk`
 bounds their memory.
+
+A schedule is a setting of a weight or of a learning rate: `schedule@objective.beta_schedule=linear`,
+`schedule@optimizer.learning_rate_schedule=warmup optimizer.learning_rate_schedule.then=cosine`. A weight is multiplied
+by s, which ends at 1. A learning rate is multiplied by 1 - s; `warmup`, `cyclical` and `stages` say what they do
+instead. `optimizer=adamw` decays the kernels of the networks; `optimizer.decay=all` decays every parameter.
 """
 
 

@@ -1,4 +1,4 @@
-"""Elementwise functions that stay finite and accurate, with finite gradients, over the whole of float32."""
+"""Functions that stay finite and accurate, with finite gradients, over the whole of float32."""
 
 import math
 from collections.abc import Callable
@@ -105,3 +105,26 @@ def bisect(rising: Callable[[Any], Any], target: Float[Array, "*S"], size: float
 def in_types_of[T](before: T, after: T) -> T:
     """Returns a loop's state with the types that it had: where a user's `jax_enable_x64` widens a draw, JAX refuses."""
     return jax.tree.map(lambda old, new: new.astype(old.dtype), before, after)
+
+
+@jax.custom_jvp
+def log_mean_exp(x: Float[Array, "*S K"]) -> Float[Array, "*S"]:
+    """Returns log 1/K sum_k e^x_k over the last axis; its gradient is `normalized(x)`, also where x is infinite."""
+    return jax.nn.logsumexp(x, axis=-1) - jnp.asarray(math.log(x.shape[-1]), x.dtype)
+
+
+@log_mean_exp.defjvp
+def _log_mean_exp_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    e = jnp.exp(_below_top(primals[0]))
+    return log_mean_exp(*primals), jnp.sum(e * tangents[0], axis=-1) / jnp.sum(e, axis=-1)
+
+
+def normalized(x: Float[Array, "*S K"]) -> Float[Array, "*S K"]:
+    """Returns e^x_k / sum_j e^x_j over the last axis; numbers at an infinite maximum share the whole equally."""
+    return jax.nn.softmax(_below_top(x), axis=-1)
+
+
+def _below_top(x: Float[Array, "*S K"]) -> Float[Array, "*S K"]:
+    # inf - inf is NaN: where the maximum is infinite, one that is equal to it is 0 below it, and any other far below.
+    top = jax.lax.stop_gradient(jnp.max(x, axis=-1, keepdims=True))
+    return jnp.where(jnp.isfinite(top), x - top, jnp.where(x == top, 0.0, -jnp.inf))

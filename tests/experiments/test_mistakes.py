@@ -46,6 +46,15 @@ def refused(done, *words):
         ("seed=1099511627776", "2**31"),
         ("objective.beta=abc", "objective.beta: expected a number, got 'abc'"),
         ("objective.beta=-1", "objective.beta: expected at least 0"),
+        ("optimizer=adamw optimizer.decay=biases", "optimizer.decay: expected one of kernels, all; got 'biases'"),
+        ("objective=geco objective.target=20 objective.max_step=0", "objective.max_step: expected a number above 0"),
+        ("objective=iwae objective.num_samples=2 likelihood=optimal_gaussian data.binarize=none", "shared_gaussian"),
+        ("objective=miwae objective.num_samples=1 objective.estimator=dreg likelihood=optimal_gaussian", "no draw has"),
+        ("objective=info_vae objective.estimator=stl", "add objective.kl=sampled"),
+        ("objective=wae_mmd objective.weight=-1", "objective.weight: expected at least 0"),
+        ("objective=tc_vae objective.tc_estimator=mws", "objective.tc_estimator: expected one of stratified"),
+        ("schedule@objective.beta_schedule=warmup objective.beta_schedule.then=cosine", "only a learning rate falls"),
+        ("schedule@optimizer.learning_rate_schedule=cyclical optimizer.learning_rate_schedule.cycles=11", "cycles=10"),
         ("trainer.num_steps=0", "trainer.num_steps: expected a whole number of at least 1, got 0"),
         ("trainer.num_epochs=2", "trainer.num_steps=null"),
         ("trainer.monitor=fid", "trainer.monitor: expected one of elbo"),
@@ -62,7 +71,7 @@ def refused(done, *words):
     ],
 )
 def test_settings(train, word, message):
-    refused(train(word), message)
+    refused(train(*word.split()), message)
 
 
 def test_a_schedule_longer_than_training(train):

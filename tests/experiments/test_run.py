@@ -189,6 +189,41 @@ def test_a_validation_split_is_what_is_monitored(run):
     assert splits == {"train", "validation", "test"}
 
 
+BATCH = ("likelihood=optimal_gaussian", "data.binarize=none")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("objective=iwae", "objective.num_samples=1", "objective.estimator=dreg", *BATCH),
+        ("objective=info_vae", "objective.num_samples=2", "objective.kl=sampled", "objective.chunk=1"),
+        ("objective=geco", "objective.target=20", "objective.max_step=null"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_was_refused_too_late_trains(run, words):
+    assert run("here", *words)["status"] == "completed"
+
+
+def test_stages_of_beta_end_in_the_objective(run, tmp_path):
+    """The last step's loss has the weights of `objective`, and the summary's beta is the one that was typed."""
+    summary = run("here", "schedule@objective.beta_schedule=stages", "objective.beta=4")
+    rows = [json.loads(line) for line in (tmp_path / "here" / "metrics.jsonl").read_text().splitlines()]
+    for last in [row for row in rows if row["step"] == 20]:
+        assert last["loss"] == pytest.approx(last["objective"], rel=1e-6)  # float32
+        assert last["loss"] == pytest.approx(last["distortion"] + 4.0 * last["rate"], rel=1e-6)
+    assert summary["beta"] == pytest.approx(4.0, rel=1e-6)
+
+
+def test_a_learning_rate_warms_up_and_then_falls(run):
+    rate = "optimizer.learning_rate_schedule"
+    warm = (f"schedule@{rate}=warmup", f"{rate}.steps=1", "optimizer=sgd")
+    # The first step of a warm-up has the rate 0, so that nothing depends on its size.
+    small, large = (run(f"of{lr}", *warm, "trainer.num_steps=1", f"optimizer.learning_rate={lr}") for lr in (0.1, 0.2))
+    assert small["elbo"] == large["elbo"]
+    assert run("then", *warm, f"{rate}.then=cosine", "trainer.num_steps=10")["elbo"] > small["elbo"]
+
+
 def test_without_an_nll_the_distortion_keeps_sixteen_draws(run):
     summary = run("here", "evaluation.nll_num_samples=0")
     assert summary["nll"] is None

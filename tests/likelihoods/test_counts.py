@@ -164,7 +164,7 @@ def test_weight_decay_does_not_move_the_mean_total_of_generation(kind):
     likelihood = kind(library="observed")
     params = likelihood.init(jax.random.key(0), STATS)
     none = jax.tree.map(jnp.zeros_like, params)  # it has no gradient, and is decayed all the same
-    decayed, _ = AdamW(weight_decay=100.0).update(none, AdamW().init(params), params, 0, 1)
+    decayed, _ = AdamW(weight_decay=100.0, decay="all").update(none, AdamW(decay="all").init(params), params, 0, 1)
     assert float(decayed["log_library"]) != float(params["log_library"])
     each = jax.vmap(lambda x: likelihood.statistic(decayed, STATS.mean, x))(jnp.array([[2.0, 0.0, 7.0], [2, 0, 5]]))
     measured = likelihood.with_statistic(decayed, jax.tree.map(jnp.sum, each))

@@ -21,8 +21,9 @@ from tests.objectives.conjugate import (
     mean_and_4se,
 )
 from vaex._check import VaexError
-from vaex.likelihoods import OptimalGaussian
-from vaex.models import VAE
+from vaex.data import Digits
+from vaex.likelihoods import Gaussian, OptimalGaussian
+from vaex.models import VAE, decoders, encoders
 from vaex.objectives import CIWAE, ELBO, IWAE, MIWAE, PIWAE, Drawing, Renyi, log_weights
 from vaex.part import canonical
 
@@ -91,6 +92,51 @@ def test_renyi_is_exact_around_one_where_the_formula_is_zero_over_zero(alpha):
     assert float(value) == pytest.approx(exact, abs=2e-7)  # roundings of float32
     tilted = np.exp(c * log_w)
     np.testing.assert_allclose(grad, tilted / tilted.sum(), atol=3e-7)
+
+
+ONE_OUT, ALL_OUT, FAR = [-1, -1, -np.inf, -1], [-np.inf] * 4, [0, -100, -100, -100]
+THIRDS, QUARTERS, FIRST = [1 / 3, 1 / 3, 0, 1 / 3], [1 / 4] * 4, [1, 0, 0, 0]
+LOG_3_4, E = np.log(3 / 4), np.exp(-1)
+
+
+@pytest.mark.parametrize(
+    ("objective", "log_w", "value", "gradient"),
+    [
+        (IWAE(num_samples=4), ONE_OUT, -1 + LOG_3_4, THIRDS),
+        (CIWAE(num_samples=4, mix=0.0), ONE_OUT, -1 + LOG_3_4, THIRDS),
+        (CIWAE(num_samples=4, mix=0.5), ONE_OUT, -np.inf, [7 / 24, 7 / 24, 1 / 8, 7 / 24]),
+        (CIWAE(num_samples=4, mix=1.0), ONE_OUT, -np.inf, QUARTERS),
+        (MIWAE(num_samples=2, num_groups=2), ONE_OUT, -1 + 0.5 * np.log(0.5), [0.25, 0.25, 0, 0.5]),
+        (PIWAE(num_samples=2, num_groups=2), ONE_OUT, -1 + LOG_3_4, THIRDS),
+        (Renyi(num_samples=4, alpha=0.0), ONE_OUT, -1 + LOG_3_4, THIRDS),
+        (Renyi(num_samples=4, alpha=0.5), ONE_OUT, -1 + 2 * LOG_3_4, THIRDS),
+        (Renyi(num_samples=4, alpha=0.999), ONE_OUT, -1 + 1000 * LOG_3_4, THIRDS),
+        (Renyi(num_samples=4, alpha=-1.0), ONE_OUT, -1 + LOG_3_4 / 2, THIRDS),
+        (Renyi(num_samples=4, alpha=1.0), ONE_OUT, -np.inf, QUARTERS),
+        (Renyi(num_samples=4, alpha=2.0), ONE_OUT, -np.inf, [0, 0, 1, 0]),
+        *((make(num_samples=4), ALL_OUT, -np.inf, QUARTERS) for make in (IWAE, CIWAE, Renyi)),
+        *((Renyi(num_samples=4, alpha=alpha), ALL_OUT, -np.inf, QUARTERS) for alpha in (-1.0, 0.0, 1.0, 2.0)),
+        *((make(num_samples=2, num_groups=2), ALL_OUT, -np.inf, QUARTERS) for make in (MIWAE, PIWAE)),
+        (IWAE(num_samples=4), FAR, -np.log(4), FIRST),
+        (CIWAE(num_samples=4, mix=0.5), FAR, -37.5 - np.log(4) / 2, [5 / 8, 1 / 8, 1 / 8, 1 / 8]),
+        (Renyi(num_samples=4, alpha=0.0), FAR, -np.log(4), FIRST),
+        (Renyi(num_samples=4, alpha=-3.0), FAR, -np.log(4) / 4, FIRST),
+        (Renyi(num_samples=4, alpha=1.0), FAR, -75, QUARTERS),
+        (Renyi(num_samples=4, alpha=2.0), FAR, -100 - LOG_3_4, [0, 1 / 3, 1 / 3, 1 / 3]),
+        (Renyi(num_samples=4, alpha=0.99), FAR, 100 * np.log((1 + 3 * E) / 4), np.array([1, E, E, E]) / (1 + 3 * E)),
+        *((make(num_samples=4), [1e30] * 4, 1e30, QUARTERS) for make in (IWAE, CIWAE, Renyi)),
+        (Renyi(num_samples=4, alpha=0.0), [0, -1e30, 0, 0], LOG_3_4, [1 / 3, 0, 1 / 3, 1 / 3]),
+        (Renyi(num_samples=4, alpha=3.0), [0, -1e30, 0, 0], -1e30, [0, 1, 0, 0]),
+        (Renyi(num_samples=4, alpha=0.0), [1e4, 0, 0, 0], 1e4 - np.log(4), FIRST),
+    ],
+)
+def test_extreme_weights_have_their_limits(objective, log_w, value, gradient):
+    """Impossible draws, weights e^-100 apart, equal and large ones: value and gradient are finite, or the limit."""
+    found, grad = jax.value_and_grad(canonical(objective).value)(jnp.float32(log_w))
+    rtol = 1e-3 if objective == Renyi(num_samples=4, alpha=0.999) else 2e-6  # 1 - .999 in float32 has three digits less
+    np.testing.assert_allclose(found, np.float32(value), rtol=rtol)
+    np.testing.assert_allclose(grad, gradient, rtol=2e-6, atol=1e-18)  # a few roundings; what PIWAE keeps of a draw
+    assert np.all(np.isfinite(canonical(objective).path(jnp.float32(log_w))))
 
 
 def test_miwae_of_groups_is_the_mean_of_its_bounds():
@@ -191,6 +237,33 @@ def test_piwae_is_iwae_for_the_decoder_and_miwae_for_the_encoder_draw_by_draw():
         np.testing.assert_allclose(
             decoder, gradients(IWAE(num_samples=6, estimator=estimator), Q, keys)[1], rtol=1e-5, atol=1e-6
         )
+
+
+@pytest.mark.parametrize("estimator", ["reparameterized", "dreg"])
+def test_piwae_keeps_far_groups_in_the_encoder(estimator):
+    """On digits under a narrow Gaussian, groups lie hundreds of nats apart: their weights are 0 in float32."""
+    data = Digits(binarize="none").load(Gaussian())
+    model = VAE(encoders.MLP((16,)), decoders.MLP((16,)), Gaussian(scale=0.1), 4, (8, 8, 1))
+    x, params = jnp.asarray(data.train[:16], jnp.float32), model.init(jax.random.key(1), data.stats)
+    prior = model.prior_of(params)
+
+    def by_part(objective):
+        def of(params):
+            def one(keys, x):
+                return model.draws(params, prior, model.posterior_of(params, x), keys, x, drawing=objective.drawing)
+
+            some = jax.vmap(one)(keys_of(20, 16, 8), x)
+            return objective(some, (), context(16))[0], jnp.ptp(log_weights(some), axis=1)
+
+        grads, spread = jax.jit(jax.grad(of, has_aux=True))(params)
+        assert np.mean(spread) > 200  # nats
+        return [np.concatenate([np.ravel(g) for g in jax.tree.leaves(grads[p])]) for p in ("encoder", "decoder")]
+
+    about = {"num_samples": 1, "num_groups": 8, "estimator": estimator}
+    (encoder, decoder), (expected, _) = by_part(PIWAE(**about)), by_part(MIWAE(**about))
+    _, of_iwae = by_part(IWAE(num_samples=8, estimator=estimator))
+    for found, right in ((encoder, expected), (decoder, of_iwae)):
+        assert np.linalg.norm(found - right) < 3e-6 * np.linalg.norm(right)  # float32, sums in another order
 
 
 @pytest.mark.parametrize("alpha", [0.5, 2.0])

@@ -12,6 +12,7 @@ from vaex.likelihoods import Bernoulli, Gaussian
 from vaex.models import VAE, decoders, encoders
 from vaex.objectives import GECO, Capacity, Context, Draws, FreeBits, Level, PIControl, TargetRate
 from vaex.optimizers import Adam
+from vaex.part import canonical
 from vaex.schedules import Linear
 from vaex.training import Recipe
 from vaex.training.train import train_pack
@@ -131,6 +132,45 @@ def test_beta_stays_within_its_bounds_and_turns_at_once(objective):
     assert back < 60  # GECO's moving average has to turn as well
 
 
+def run(objective, errors):
+    """beta after steps whose rate and distortion miss the target by these nats."""
+    state = objective.init()
+    for error in errors:
+        seen = draws_with(objective.target + error, objective.target + error)
+        state = objective(seen, state, context())[1]
+    return float(objective(draws_with(1.0, 1.0), state, context())[2]["beta"])
+
+
+FALLING = (460.0, 410.0, 210.0, 110.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("objective", "errors", "log_beta"),
+    [
+        # gain times the sum of the corrected averages: 460, 433.68, 351.15, 281.02, 227.05 nats
+        (GECO(target=4.0, max_step=None), FALLING, -np.log(192.2329)),
+        (GECO(target=4.0), FALLING, -0.5),
+        (GECO(target=4.0, max_step=0.7), FALLING, -0.7 * 5 + (0.7 - 0.003 * 227.05)),
+        (GECO(target=4.0), (-10.0,) * 3, 0.09),  # 0.03 a step: none is bounded
+        (TargetRate(target=4.0, max_step=None), (100.0, -100.0, 40.0), 0.2),
+        (TargetRate(target=4.0), (100.0, -100.0, 40.0), 0.1),
+        (TargetRate(target=4.0, max_step=0.3), (100.0, 40.0), 0.5),
+    ],
+)
+def test_a_step_of_log_beta_is_bounded_as_said(objective, errors, log_beta):
+    assert np.log(run(canonical(objective), errors)) == pytest.approx(log_beta, abs=3e-5)  # the sums' last digit
+
+
+def test_geco_takes_the_corrected_average():
+    """Not the paper's, which starts at the first constraint and would be at 558.7."""
+    average, log_lambda = 0.0, 0.0
+    for t, constraint in enumerate(FALLING, 1):
+        average = 0.9 * average + 0.1 * constraint
+        log_lambda += 0.003 * average / (1 - 0.9**t)
+    assert np.exp(log_lambda) == pytest.approx(192.2, abs=0.05)
+    assert 1 / run(GECO(target=20.0, max_step=None), FALLING) == pytest.approx(np.exp(log_lambda), rel=1e-5)
+
+
 def test_geco_counts_the_distortion_of_the_data_as_given():
     objective = GECO(target=10.0)
     same = objective(draws_with(1.0, 7.0), objective.init(), context(log_jacobian=-3.0))[1]
@@ -174,6 +214,8 @@ def test_free_bits_are_free_by_group_and_of_the_batch():
         (lambda: TargetRate(target=3.0, beta=0.0), r"objective\.beta"),
         (lambda: PIControl(target=3.0, beta_max=0.5), "beta_min <= objective.beta <= objective.beta_max"),
         (lambda: GECO(target=3.0, smoothing=1.0), r"objective\.smoothing"),
+        (lambda: GECO(target=3.0, max_step=0.0), r"objective\.max_step: expected a number above 0"),
+        (lambda: TargetRate(target=3.0, max_step=-0.1), r"objective\.max_step"),
         (lambda: FreeBits(kl="sampled"), r"objective\.kl=analytic"),
         (lambda: FreeBits(group_size=0), r"objective\.group_size"),
         (lambda: Capacity(capacity=-1.0), r"objective\.capacity"),

@@ -3,10 +3,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from vaex._check import VaexError
-from vaex.optimizers import Adam, UncorrectedAdam
+from vaex.likelihoods import SharedGaussian
+from vaex.models import VAE, decoders, encoders
+from vaex.optimizers import Adam, AdamW, UncorrectedAdam
+from vaex.optimizers.kernels import kernels
+from vaex.typing import Stats
 
 
 def trained(optimizer, grads, start):
@@ -47,6 +52,80 @@ def test_uncorrected_adam_never_compiles_again_for_other_numbers():
         optimizer = UncorrectedAdam(second_moment=second_moment)
         update(optimizer, params, optimizer.init(params), params)
     assert len(traces) == 1
+
+
+NETS = {"Dense_0": {"kernel": np.ones((2, 3)), "bias": np.ones(3)}}
+STACKED = {"kernel": np.ones((4, 2, 3)), "bias": np.ones((4, 3)), "scale": np.ones((4, 3)), "w": np.ones((2, 2))}
+PARAMS = {
+    "encoder": {**NETS, "Stack_0": STACKED, "LayerNorm_0": {"scale": np.ones(3), "bias": np.ones(3)}},
+    "decoder": {"Conv_0": {"kernel": np.ones((3, 3, 1, 2)), "bias": np.ones((8, 8, 1))}, "log_scale": np.ones((8, 8))},
+    "prior": {"means": np.ones((5, 2)), "pseudo_inputs": np.ones((5, 8, 8, 1)), "flow": NETS},
+    "posterior": {"MADE_0": NETS},
+    "levels": [{"encoder": NETS, "prior": {"means": np.ones((5, 2))}}],
+    "likelihood": {"log_scale": np.float32(1.0), "dispersion": np.ones((8, 8))},
+}
+DECAYED = {
+    *("encoder.Dense_0.kernel", "encoder.Stack_0.kernel", "encoder.Stack_0.w", "decoder.Conv_0.kernel"),
+    *("prior.flow.Dense_0.kernel", "posterior.MADE_0.Dense_0.kernel", "levels.0.encoder.Dense_0.kernel"),
+}
+
+
+def decayed(optimizer, params):
+    """The paths of what one step without a gradient moves, and by which factor."""
+    params = jax.tree.map(jnp.float32, params)
+    after, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params, 0, 1)
+    both = zip(jax.tree.leaves_with_path(after), jax.tree.leaves(params), strict=True)
+    factors = {jax.tree_util.keystr(path, simple=True, separator="."): np.unique(a / p) for (path, a), p in both}
+    return {path: factor for path, factor in factors.items() if not np.all(factor == 1.0)}
+
+
+def test_decay_is_of_the_kernels_of_networks_only():
+    moved = decayed(AdamW(learning_rate=0.1, weight_decay=0.5), PARAMS)
+    assert moved.keys() == DECAYED
+    for factor in moved.values():
+        assert factor == pytest.approx(1 - 0.1 * 0.5)  # lambda times the learning rate
+    everything = decayed(AdamW(learning_rate=0.1, weight_decay=0.5, decay="all"), PARAMS)
+    assert len(everything) == len(jax.tree.leaves(PARAMS))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder"), [(encoders.MLP((4,)), decoders.MLP((4,))), (encoders.Conv(), decoders.Conv())]
+)
+def test_decay_finds_the_kernels_of_our_networks(encoder, decoder):
+    model = VAE(encoder, decoder, SharedGaussian(), 2, (8, 8, 1))
+    stats = Stats(jnp.full((8, 8, 1), 0.5), jnp.ones((8, 8, 1)))
+    flags = jax.tree.leaves_with_path(kernels(jax.eval_shape(lambda: model.init(jax.random.key(0), stats))))
+    for path, flag in flags:
+        assert flag == (jax.tree_util.keystr(path).endswith("['kernel']")), path
+    assert sum(flag for _, flag in flags) >= 4
+
+
+@pytest.mark.parametrize("decay", ["kernels", "all"])
+def test_adamw_is_that_of_optax(decay):
+    params = {"encoder": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(4)}, "likelihood": {"scale": jnp.ones((2, 2))}}
+    mask = {"encoder": {"kernel": True, "bias": False}, "likelihood": {"scale": False}} if decay == "kernels" else None
+    theirs = optax.adamw(0.01, weight_decay=0.3, mask=mask)
+    ours = AdamW(learning_rate=0.01, weight_decay=0.3, decay=decay)
+    plain = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.3))  # what every version decayed before
+    p, q, r = params, params, params
+    state, of_optax, of_plain = ours.init(p), theirs.init(q), plain.init(r)
+    for step, grad in enumerate(GRADS[:10]):
+        like = jax.tree.map(lambda a, grad=grad: jnp.reshape(jnp.float32(grad), a.shape), params)
+        p, state = ours.update(like, state, p, step, 10)
+        updates, of_optax = theirs.update(like, of_optax, q)
+        q = optax.apply_updates(q, updates)
+        directions, of_plain = plain.update(like, of_plain, r)
+        r = jax.tree.map(lambda a, d: a - 0.01 * d, r, directions)
+    for a, b in zip(jax.tree.leaves(p), jax.tree.leaves(q), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)  # float32: the rate is multiplied in another order
+    if decay == "all":
+        assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(p), jax.tree.leaves(r), strict=True))
+        assert jax.tree.structure(state) == jax.tree.structure((optax.EmptyState(), of_plain))
+
+
+def test_a_decay_of_something_else_is_refused():
+    with pytest.raises(VaexError, match=r"optimizer\.decay: expected one of kernels, all; got 'kernel'; did you mean"):
+        AdamW(decay="kernel")
 
 
 def test_a_second_moment_below_zero_is_refused():

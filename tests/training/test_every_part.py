@@ -1,12 +1,18 @@
 """Every part trains on fitting data: alone, and beside a neighbour of other numbers in one program."""
 
+import contextlib
+import functools
+import itertools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import vaex.likelihoods
 import vaex.objectives
 from tests.training.conftest import same
+from vaex._check import VaexError
 from vaex.data import Array, Digits
 from vaex.likelihoods import (
     Bce,
@@ -46,8 +52,9 @@ from vaex.objectives import (
     wae_mmd,
 )
 from vaex.objectives.penalties import DIP, MMD, TotalCorrelation
-from vaex.optimizers import Adam
+from vaex.optimizers import SGD, Adam
 from vaex.training import Recipe, run_steps
+from vaex.training.step import init_state, train_step
 from vaex.training.train import train_pack
 
 # of every part, two with other numbers; where it has none, the neighbour has another learning rate
@@ -156,6 +163,39 @@ def test_an_objective_trains(pair, digits):
     model = VAE(encoders.MLP((16,)), decoders.MLP((16,)), Bernoulli(), 4, (8, 8, 1))
     _, last = both_ways(digits, (model, model), pair)
     assert {"loss", "objective", "elbo", "rate", "distortion", "beta", "effective_beta"} <= last.keys()
+
+
+BOUNDS = [
+    *(IWAE, CIWAE, Renyi, MIWAE, PIWAE),
+    *(functools.partial(make, num_groups=1) for make in (MIWAE, PIWAE)),
+]
+WEIGHTED = [
+    *(FreeBits, functools.partial(GECO, target=20.0)),
+    *(functools.partial(make, kl="sampled") for make in (ELBO, tc_vae, wae_mmd)),
+]
+DRAWN = list(itertools.product(("reparameterized", "stl", "dreg"), (1, 2), (None, 1), (Gaussian(), OptimalGaussian())))
+
+
+@pytest.mark.parametrize("make", [*BOUNDS, *WEIGHTED], ids=lambda m: str(getattr(m, "__name__", m)))
+def test_every_combination_traces_or_is_refused(make, vectors):
+    """Each way of making draws, under a likelihood that reads the batch too: refused before tracing, or a step."""
+    taken = []
+    for estimator, num_samples, chunk, likelihood in DRAWN:
+        model = VAE(encoders.Linear(), decoders.Linear(), likelihood, 2, (6,))
+        with contextlib.suppress(VaexError):
+            objective = make(num_samples=num_samples, estimator=estimator, chunk=chunk)
+            taken.append((estimator, num_samples, chunk, likelihood.name, Recipe(model, objective, SGD())))
+    x, key = jnp.asarray(vectors.train[:4]), jax.random.key(0)
+    for *_, recipe in taken:
+        state = jax.eval_shape(lambda recipe=recipe: init_state.one(recipe, vectors.stats))
+        shapes = jax.eval_shape(lambda state, recipe=recipe: train_step(recipe, state, key, x, 50), state)[1]
+        assert shapes["loss"].shape == ()
+    estimators = {(estimator, num_samples) for estimator, num_samples, *_ in taken}
+    assert ("reparameterized", 2) in estimators
+    if make in BOUNDS:
+        assert {("dreg", 1), ("dreg", 2), ("stl", 1)} <= estimators
+        with_batch = {e for e, k, c, name, _ in taken if name == "optimal_gaussian"}
+        assert with_batch == (set() if make in (MIWAE, PIWAE) else {"reparameterized", "stl", "dreg"})
 
 
 def test_nothing_is_left_out():

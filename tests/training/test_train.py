@@ -136,7 +136,7 @@ def test_a_step_goes_down_the_gradient(vectors, make_recipe):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [SGD(learning_rate=0.1), SGD(learning_rate=0.1, clip_norm=1e-3), AdamW(weight_decay=0.5)]
+    "optimizer", [SGD(learning_rate=0.1), SGD(learning_rate=0.1, clip_norm=1e-3), AdamW(weight_decay=0.5, decay="all")]
 )
 def test_optimizers_do_what_they_say(vectors, make_recipe, optimizer):
     recipe = canonical(make_recipe(optimizer=optimizer))

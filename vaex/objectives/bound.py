@@ -78,7 +78,8 @@ class Bound(ABC):
         """The estimator's draws."""
         return Drawing(
             stop_q=self.estimator != "reparameterized",
-            path=self.path if self.estimator == "dreg" else None,
+            # Of a single draw the factor is 1; a likelihood that reads the batch has no weight to make it of.
+            path=self.path if self.estimator == "dreg" and self.num_draws > 1 else None,
             chunk=self.chunk,
         )
 

@@ -28,10 +28,25 @@ def check_bounds(low: _check.Real, high: _check.Real, start: _check.Real) -> Non
         )
 
 
-def moved(log_beta: Scalar, by: Scalar, low: Number, high: Number) -> Scalar:
-    """Returns log beta after a step, kept within its bounds: what is beyond them is not stored up (no windup)."""
-    # A step of at most 10 %: the first batches, far from any target, would throw beta across its range.
-    step = jnp.clip(jax.lax.stop_gradient(by), -0.1, 0.1)
+def check_max_step(max_step: _check.Real | None) -> None:
+    """Raises `VaexError` unless the largest step is above 0, or null."""
+    if max_step is not None:
+        _check.positive("objective.max_step", max_step)
+
+
+def moved(log_beta: Scalar, by: Scalar, max_step: Number | None, low: Number, high: Number) -> Scalar:
+    """Returns log beta after a step, kept within its bounds: what is beyond them is not stored up (no windup).
+
+    Args:
+        log_beta: before the step.
+        by: what the error asks for.
+        max_step: at most so much is done of it, up or down; None: all of it.
+        low: the smallest beta.
+        high: the largest.
+    """
+    step = jax.lax.stop_gradient(by)
+    if max_step is not None:
+        step = jnp.clip(step, -max_step, max_step)
     return jnp.clip(log_beta + step, jnp.log(jnp.float32(low)), jnp.log(jnp.float32(high)))
 
 

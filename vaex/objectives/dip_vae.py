@@ -2,10 +2,18 @@
 
 from vaex.objectives.elbo import ELBO
 from vaex.objectives.penalties import DIP
+from vaex.objectives.preset import own_keys
 
 
 def dip_vae(
-    off_diagonal: float = 10.0, diagonal: float = 10.0, kind: str = "ii", beta: float = 1.0, num_samples: int = 1
+    off_diagonal: float = 10.0,
+    diagonal: float = 10.0,
+    kind: str = "ii",
+    beta: float = 1.0,
+    num_samples: int = 1,
+    kl: str = "analytic",
+    estimator: str = "reparameterized",
+    chunk: int | None = None,
 ) -> ELBO:
     """Returns DIP-VAE: distortion + beta rate + a sum_{i != j} C_ij^2 + b sum_i (C_ii - 1)^2.
 
@@ -15,8 +23,13 @@ def dip_vae(
         kind: `i`, C the covariance of the posterior means; `ii`, that of z.
         beta: of the rate; 1 in the paper.
         num_samples: K draws of z per example, averaged.
+        kl: of the rate, `analytic` or `sampled`.
+        estimator: of the gradient; `stl` with `kl=sampled`.
+        chunk: draws decoded at once.
 
     References:
         Kumar, Sattigeri and Balakrishnan, "Variational Inference of Disentangled Latent Concepts", 2018.
     """
-    return ELBO(penalty=DIP(off_diagonal, diagonal, kind), beta=beta, num_samples=num_samples)
+    with own_keys():
+        penalty = DIP(off_diagonal, diagonal, kind)
+        return ELBO(penalty=penalty, beta=beta, num_samples=num_samples, kl=kl, estimator=estimator, chunk=chunk)

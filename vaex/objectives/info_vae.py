@@ -4,10 +4,18 @@ from vaex import _check
 from vaex._check import VaexError
 from vaex.objectives.elbo import ELBO
 from vaex.objectives.penalties import MMD
+from vaex.objectives.preset import own_keys
 
 
 def info_vae(
-    alpha: float = 0.0, lambda_: float = 10.0, kernel: str = "rbf", bandwidth: float = 1.0, num_samples: int = 1
+    alpha: float = 0.0,
+    lambda_: float = 10.0,
+    kernel: str = "rbf",
+    bandwidth: float = 1.0,
+    num_samples: int = 1,
+    kl: str = "analytic",
+    estimator: str = "reparameterized",
+    chunk: int | None = None,
 ) -> ELBO:
     """Returns InfoVAE: distortion + (1 - alpha) rate + (alpha + lambda - 1) MMD^2(q(z), p(z)).
 
@@ -17,6 +25,9 @@ def info_vae(
         kernel: `rbf` or `imq`; see `penalties.MMD`.
         bandwidth: of the kernel, in standard deviations of the prior.
         num_samples: K draws of z per example, averaged.
+        kl: of the rate, `analytic` or `sampled`.
+        estimator: of the gradient; `stl` with `kl=sampled`.
+        chunk: draws decoded at once.
 
     Raises:
         VaexError: where a weight is negative: alpha > 1, or alpha + lambda < 1.
@@ -32,4 +43,6 @@ def info_vae(
             f"objective.alpha and objective.lambda_: expected alpha <= 1 and alpha + lambda_ >= 1, got {alpha:g} and "
             f"{lambda_:g}; for example objective.alpha=0 objective.lambda_=10"
         )
-    return ELBO(penalty=MMD(alpha + lambda_ - 1.0, bandwidth, kernel), beta=1.0 - alpha, num_samples=num_samples)
+    with own_keys():
+        penalty = MMD(alpha + lambda_ - 1.0, bandwidth, kernel)
+        return ELBO(penalty=penalty, beta=1.0 - alpha, num_samples=num_samples, kl=kl, estimator=estimator, chunk=chunk)

@@ -1,11 +1,8 @@
 """The importance-weighted bound."""
 
-import math
-
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from vaex.numerics import log_mean_exp, normalized
 from vaex.objectives.bound import Bound
 from vaex.part import part
 from vaex.typing import Scalar
@@ -28,9 +25,4 @@ class IWAE(Bound):
     def path(self, log_w: Float[Array, " K"]) -> Float[Array, " K"]:
         """Returns the normalised weights."""
         # g = softmax(log w), g' = g (1 - g):  1 - g'/g = g
-        return jax.nn.softmax(log_w)
-
-
-def log_mean_exp(log_w: Float[Array, "*S K"]) -> Float[Array, "*S"]:
-    """Returns log 1/K sum_k w_k over the last axis."""
-    return jax.nn.logsumexp(log_w, axis=-1) - jnp.asarray(math.log(log_w.shape[-1]), log_w.dtype)
+        return normalized(log_w)

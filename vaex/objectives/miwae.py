@@ -1,11 +1,10 @@
 """A mean of several importance-weighted bounds."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from vaex.numerics import log_mean_exp, normalized
 from vaex.objectives.grouped import GroupedBound
-from vaex.objectives.iwae import log_mean_exp
 from vaex.part import part
 from vaex.typing import Scalar
 
@@ -24,4 +23,4 @@ class MIWAE(GroupedBound):
 
     def path(self, log_w: Float[Array, " MK"]) -> Float[Array, " MK"]:
         """Returns the weights, normalised within each group."""
-        return jax.nn.softmax(self.groups(log_w)).reshape(-1)
+        return normalized(self.groups(log_w)).reshape(-1)

@@ -14,7 +14,7 @@ from vaex.typing import Number, Params
 
 @part
 class Optimizer(ABC):
-    """learning_rate (1 - s(t)) times a direction; gradients clipped by their global norm first, where asked.
+    """learning_rate, times its schedule, times a direction; gradients clipped by their global norm first, where asked.
 
     Most of optax's schedules refuse traced settings, so the rate is multiplied here and a new one never compiles again.
     """
@@ -40,7 +40,7 @@ class Optimizer(ABC):
 
     def check(self, num_steps: int) -> None:
         """Raises `VaexError` where the schedule outlasts the run."""
-        self.learning_rate_schedule.check("optimizer.learning_rate_schedule", num_steps)
+        self.learning_rate_schedule.check_rate("optimizer.learning_rate_schedule", num_steps)
 
     def init(self, params: Params) -> Any:
         """Returns the optimizer's state."""

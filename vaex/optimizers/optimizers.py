@@ -8,6 +8,7 @@ import optax
 
 from vaex import _check
 from vaex.optimizers.base import Optimizer
+from vaex.optimizers.kernels import kernels
 from vaex.part import part, static
 
 
@@ -36,22 +37,35 @@ class Adam(Optimizer):
 
 @part
 class AdamW(Optimizer):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, Algorithm 2)."""
+    """Adam with decoupled weight decay: p <- p - rate (m / (sqrt(v) + eps) + lambda p), lambda p of `decay` only.
+
+    lambda, `weight_decay`, is multiplied by the learning rate and its schedule, as optax and PyTorch have it. In the
+    paper's Algorithm 2 it is multiplied by the schedule alone: its lambda is ours times `learning_rate`.
+
+    `decay=kernels` decays what multiplies in the networks, see `kernels`: never biases, scales, or the own numbers of a
+    likelihood or prior. `decay=all` decays every parameter.
+
+    References:
+        Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, Algorithm 2.
+    """
 
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-8
-    weight_decay: float = 1e-2
+    weight_decay: float = 1e-2  # lambda
+    decay: str = static(default="kernels")  # or "all"
 
     def __post_init__(self) -> None:
         Optimizer.__post_init__(self)
         _check_adam(self)
         _check.at_least("optimizer.weight_decay", self.weight_decay, 0.0)
+        _check.one_of("optimizer.decay", self.decay, ("kernels", "all"))
 
     def direction(self) -> optax.GradientTransformation:
-        """Returns Adam's direction plus weight_decay times the parameters."""
+        """Returns Adam's direction plus lambda times what is decayed."""
         adam = optax.scale_by_adam(self.b1, self.b2, self.eps)
-        return optax.chain(adam, optax.add_decayed_weights(self.weight_decay))
+        mask = kernels if self.decay == "kernels" else None
+        return optax.chain(adam, optax.add_decayed_weights(self.weight_decay, mask))
 
 
 @part

@@ -1,8 +1,10 @@
-"""A schedule is a shape s(t) that rises from 0 to 1; a weight is multiplied by s, a learning rate by 1 - s."""
+"""A schedule is a factor in [0, 1]: of a weight, a shape s(t) that rises to 1; of a learning rate, mostly 1 - s."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from vaex import _check
 from vaex._check import VaexError
@@ -15,7 +17,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def rising(self, step: Number, num_steps: int) -> Scalar:
-        """Returns the factor of a weight after `step` of `num_steps` steps."""
+        """Returns the factor of a weight after `step` of `num_steps` steps; it ends at 1."""
 
     @abstractmethod
     def falling(self, step: Number, num_steps: int) -> Scalar:
@@ -23,7 +25,16 @@ class Schedule(ABC):
 
     @abstractmethod
     def check(self, name: str, num_steps: int) -> None:
-        """Raises `VaexError` where the schedule does not fit into the run."""
+        """Raises `VaexError` where the schedule does not fit into the run, as that of a weight.
+
+        Args:
+            name: the schedule's path in the config, such as `objective.beta_schedule`.
+            num_steps: of training.
+        """
+
+    def check_rate(self, name: str, num_steps: int) -> None:
+        """Raises `VaexError` where it does not fit, as that of a learning rate."""
+        self.check(name, num_steps)
 
 
 @part
@@ -38,7 +49,7 @@ class Ramp(Schedule):
         _check.fraction(f"{name}.fraction", self.fraction)
         if self.steps is not None:
             _check.at_least(f"{name}.steps", self.steps, 1)
-            if self.fraction != 1.0:
+            if np.float32(self.fraction) != np.float32(type(self).fraction):
                 raise VaexError(
                     f"{name}: expected one length, got fraction={self.fraction} and steps={self.steps}; leave one out"
                 )
@@ -47,10 +58,17 @@ class Ramp(Schedule):
     def shape(self, t: Scalar) -> Scalar:
         """Returns s(t) for t in [0, 1]."""
 
+    def length(self, num_steps: int) -> Any:
+        """Returns the length in steps."""
+        return self.fraction * num_steps if self.steps is None else self.steps
+
+    def position(self, step: Number, num_steps: int) -> Scalar:
+        """Returns t = step / length, at most 1."""
+        return jnp.clip(jnp.asarray(step, jnp.float32) / self.length(num_steps), 0.0, 1.0)
+
     def rising(self, step: Number, num_steps: int) -> Scalar:
         """Returns s(step / length)."""
-        length = self.fraction * num_steps if self.steps is None else self.steps
-        return self.shape(jnp.clip(jnp.asarray(step, jnp.float32) / length, 0.0, 1.0))
+        return self.shape(self.position(step, num_steps))
 
     def falling(self, step: Number, num_steps: int) -> Scalar:
         """Returns 1 - s(step / length)."""
@@ -61,6 +79,6 @@ class Ramp(Schedule):
         if self.steps is not None and self.steps > num_steps:
             raise VaexError(
                 f"{name}.steps={self.steps:g} is longer than training ({num_steps} steps), which would end before the "
-                f"weight reaches its value; use {name}.steps={num_steps}, {name}.fraction=1.0, or "
+                f"schedule does; use {name}.steps={num_steps}, {name}.fraction=1.0, or "
                 f"trainer.num_steps={self.steps:g}"
             )

@@ -15,7 +15,7 @@ class Stages(Schedule):
     """Constant within each stage of training: a learning rate is multiplied by that stage's `factors` entry, 1 - s.
 
     The stages share training in the ratio of `lengths`; the defaults are the eight of Burda et al., whose i-th stage
-    takes 3^(i-1) epochs. A weight is multiplied by s = 1 - factor, so that for one the factors fall from 1 to 0.
+    takes 3^(i-1) epochs. A weight is multiplied by s = (1 - factor) / (1 - last factor), which ends at 1.
 
     References:
         Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016, Section 5
@@ -45,10 +45,20 @@ class Stages(Schedule):
         return jnp.asarray(self.factors, jnp.float32)[stage]
 
     def rising(self, step: Number, num_steps: int) -> Scalar:
-        """Returns 1 - factor."""
-        return 1.0 - self.falling(step, num_steps)
+        """Returns (1 - factor) / (1 - last factor)."""
+        return (1.0 - self.falling(step, num_steps)) / jnp.float32(1.0 - self.factors[-1])
 
     def check(self, name: str, num_steps: int) -> None:
+        """Raises `VaexError` where the stages do not fit, or a weight would not end at its value."""
+        self.check_rate(name, num_steps)
+        if self.factors[-1] == 1.0 or self.factors[-1] > min(self.factors):
+            raise VaexError(
+                f"{name}.factors: a weight is multiplied by (1 - factor) / (1 - last factor), so that the last must be "
+                f"the smallest, and below 1, got {list(self.factors)}; for example {name}.factors=[1,0.5,0] "
+                f"{name}.lengths=[1,1,1]"
+            )
+
+    def check_rate(self, name: str, num_steps: int) -> None:
         """Raises `VaexError` where training has fewer steps than stages."""
         if num_steps < len(self.factors):
             raise VaexError(
