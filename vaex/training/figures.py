@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Shaped
 
 from vaex.data import Preparation
 from vaex.models import VAE
+from vaex.part import canonical
 from vaex.training.precision import REPORTED, Program
 from vaex.training.streams import stream
 from vaex.typing import Params, PRNGKey
@@ -23,7 +24,7 @@ CELL = 32  # pixels that a cell has at least on each side
 def _grids(
     model: VAE, preparation: Preparation, params: Params, key: PRNGKey, stored: Shaped[Array, "N *event"], num: int
 ) -> dict[str, Any]:
-    generate = jax.vmap(lambda z: preparation.inverse(model.generate(params, z)))
+    generate = jax.vmap(lambda z: model.generate(params, z))
     x = preparation(stored)
     prior = model.prior_of(params)
     z = jax.vmap(lambda k: prior.sample_and_log_prob(k)[0])(jax.random.split(key, COLUMNS * COLUMNS))
@@ -34,7 +35,7 @@ def _grids(
     values = jnp.linspace(-3.0, 3.0, COLUMNS)
     codes = jax.vmap(lambda d: jax.vmap(lambda v: means[0].at[d].set(v))(values))(order)
     return {
-        "reconstructions": jnp.stack([preparation.inverse(x), generate(means)]),
+        "reconstructions": jnp.stack([x, generate(means)]),
         "samples": samples.reshape(COLUMNS, COLUMNS, *samples.shape[1:]),
         "traversal": jax.vmap(generate)(codes),
     }
@@ -60,8 +61,8 @@ def draw(
     stored = stored[np.arange(2 * COLUMNS) % len(stored)]
     key = stream(0, "figures")
     num = min(COLUMNS, model.latent_dim)
-    grids: dict[str, Any] = dict(_grids(model, preparation, params, key, stored, num=num, products=products))
-    grids = {name: np.asarray(grid) for name, grid in grids.items()}
+    grids: dict[str, Any] = dict(_grids(model, canonical(preparation), params, key, stored, num=num, products=products))
+    grids = {name: np.asarray(preparation.inverse(np.asarray(grid))) for name, grid in grids.items()}
     pairs = grids["reconstructions"]  # [2, 20, ...]: two bands of originals above reconstructions
     grids["reconstructions"] = np.concatenate([pairs[:, :COLUMNS], pairs[:, COLUMNS:]])
     low, high = float(pairs[0].min()), float(pairs[0].max())  # grey levels span what the originals span

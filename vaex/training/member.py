@@ -212,7 +212,7 @@ class Member:
         self.log.info("test: %s", _shown(self.summary))
         if not job.data.is_image:
             return
-        preparation = canonical(job.data.preparation)
+        preparation = job.data.preparation
         about = self.recipe.model, preparation, state.eval_params, job.data.test, self.recipe.evaluation_precision
         for name, path in figures.draw(job.folder / "figures", *about).items():
             for log in self.logs:
