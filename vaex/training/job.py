@@ -18,7 +18,9 @@ from typing import Any
 import jax
 
 from vaex._check import VaexError
+from vaex._write import make_folder, writing
 from vaex.data import Dataset
+from vaex.lines import setting
 from vaex.loggers import Logger, Wandb
 from vaex.training.files import read_json
 from vaex.training.recipe import Recipe
@@ -57,8 +59,10 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         VaexError: where another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    make_folder(folder, parents=True)
+    with writing(folder / ".lock"):
+        lock = (folder / ".lock").open("a")  # which empties nothing, should it be a link
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -75,15 +79,15 @@ def ended(job: Job) -> dict[str, Any] | None:
     before = refuse_other_settings(job.folder, job.config)
     if before is None:
         return None
-    if before.get("data") != data_facts(job.data):
+    if differing := data_differences(before.get("data"), data_facts(job.data)):
         raise VaexError(
-            f"{job.folder} was trained on other data ({before.get('data')}, now {data_facts(job.data)}); "
+            f"{job.folder} was trained on other data ({differing}); "
             "restore them, or leave out hydra.run.dir to start a new run"
         )
     summary = job.folder / "summary.json"
     if not summary.exists():
         return None
-    content = read_json(summary)
+    content = read_json(summary, status=str)
     return content if content["status"] in ("completed", "diverged") else None
 
 
@@ -102,7 +106,7 @@ def refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, 
         raise VaexError(
             f"{folder} holds a run with other settings ({'; '.join(differing)}); "
             "type the command it was started with; or choose another folder and, to start a new run from its "
-            f"parameters, add trainer.init_from={folder}"
+            f"parameters, add {setting('trainer.init_from', folder)}"
         )
     return before
 
@@ -118,6 +122,7 @@ def facts(job: Job) -> dict[str, Any]:
         "wandb_id": before.get("wandb_id") or wandb_id or secrets.token_hex(4),
         "group": job.group,
         "command": shlex.join(sys.argv),
+        "cwd": str(Path.cwd()),  # what relative paths of the config are relative to
         "config_overrides": list(job.overrides),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
@@ -131,6 +136,13 @@ def data_facts(data: Dataset) -> dict[str, Any]:
     """Returns what tells one data set from another: its name, sizes, and the SHA-256 of its arrays."""
     sizes = {"num_train": len(data.train), "num_test": len(data.test)}
     return {"name": data.name, **sizes, "sha256": data.sha256}
+
+
+def data_differences(there: object, now: Mapping[str, Any]) -> str:
+    """Returns what tells a run's data from those at hand, or nothing: a file may have another name by now."""
+    known = there if isinstance(there, Mapping) else {}
+    pairs = ((key, known.get(key), value) for key, value in now.items() if key != "name")
+    return ", ".join(f"{key} {old} there, {value} now" for key, old, value in pairs if old != value)
 
 
 def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
