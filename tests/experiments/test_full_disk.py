@@ -174,3 +174,13 @@ def test_what_is_of_writing():
     assert "a.log" in str(of_writing(wrapped))
     assert of_writing(ValueError("x")) is None
     assert of_writing(OSError(errno.EMFILE, "Too many open files")) is None
+
+
+def test_a_sweep_of_another_launcher(command, disk):
+    words = ("-m", *SMALL, "logger=none", "hydra.sweep.dir=here", "seed=0,1", "hydra/launcher=basic")
+    full = disk("step_0000000020")
+    again = goes_on(command(*words), command, "here")
+    full.undo()
+    assert again().code == 0
+    statuses = [json.loads(path.read_text())["status"] for path in Path("here").glob("*/summary.json")]
+    assert statuses == ["completed"] * 2

@@ -311,6 +311,14 @@ def test_html_in_a_folder_is_text_in_the_report(command, sweep):
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
+def test_a_terminal_obeys_no_name(command, sweep):
+    edit(sweep / "sweep.json", put("jobs/1/overrides", ["objective.beta=\x1b]0;gone\x07"]))
+    done = command("sweep=sweep", "wandb=false", name="compare")
+    assert done.code == 0
+    assert "\x1b" not in done.out
+    assert "\\x1b]0;gone\\x07" in done.out
+
+
 def test_a_figure_that_is_no_image_is_one_message(command, sweep):
     (sweep / "0" / "figures" / "samples.png").write_bytes(b"no image")
     refused(command("sweep=sweep", "wandb=false", name="compare"), "samples.png")
