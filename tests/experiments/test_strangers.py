@@ -207,6 +207,24 @@ def test_a_config_of_nonsense_is_one_message(command, run, where, value):
     refused(command("run=run", "metric=nll", name="evaluate"), "run")
 
 
+@pytest.mark.parametrize("value", ["../../../evil", ["a"], 3, "a:b"], ids=str)
+def test_an_id_is_no_path(train, run, value):
+    edit(run / "run.json", put("wandb_id", value))
+    (run / "summary.json").unlink()
+    refused(train("hydra.run.dir=run", "logger=wandb"), "wandb_id")
+    assert not list(run.parent.rglob("*evil*"))
+
+
+def test_a_folder_reads_no_environment(command, run, monkeypatch):
+    """What looks like an interpolation is text."""
+    monkeypatch.setenv("SECRET", "hunter2")
+    for where in ("config/likelihood/_target_", "config/seed"):
+        edit(run / "run.json", put(where, "${oc.env:SECRET}"))
+        done = command("run=run", "metric=nll", name="evaluate")
+        refused(done, "${oc.env:SECRET}")
+        assert "hunter2" not in done.err + done.out
+
+
 @pytest.mark.parametrize("key", ["config", "config/data", "config/seed", "config/evaluation", "config/logger"])
 def test_a_config_that_lacks_a_key_is_one_message(command, run, key):
     def lacking(content):

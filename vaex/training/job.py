@@ -22,7 +22,7 @@ from vaex._write import make_folder, writing
 from vaex.data import Dataset
 from vaex.lines import setting
 from vaex.loggers import Logger, Wandb
-from vaex.training.files import read_json
+from vaex.training.files import check, read_json
 from vaex.training.recipe import Recipe
 from vaex.training.trainer import Trainer
 
@@ -33,6 +33,7 @@ _MAY_DIFFER = (
     "experiment",
     "data.stream",
 )  # no number depends on them
+_NO_ID = "/\\#?%:"  # as W&B has it
 _PACKAGES = ("vaex-jax", "jax", "jaxlib", "flax", "optax", "numpy", "hydra-core", "wandb")
 
 
@@ -101,6 +102,10 @@ def refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, 
     if not path.exists():
         return None
     before = read_json(path)
+    for key in ("id", "wandb_id"):  # of which paths are made
+        check(before.get(key, ""), str, path, key)
+        if set(before.get(key, "")) & set(_NO_ID):
+            raise VaexError(f"{path} is damaged ({key}: {before[key]!r} holds one of {_NO_ID}); restore it")
     differing = _differences(before.get("config", {}), config)
     if differing:
         raise VaexError(
