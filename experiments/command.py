@@ -81,17 +81,20 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
     signal.signal(signal.SIGTERM, _exit_on)
     where().clear()
     started: list[Path] = []
+    unfinished: list[str] = []
+    one_is_enough: Any = nullcontext()  # message of a full disk
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises instead of printing; the message is ours
     try:
         try:
             app()
         except BaseException as error:
-            started = started_sweeps()
-            with suppress(CannotWrite) if of_writing(error) else nullcontext():  # of which one message is enough
-                report_if_sweep()
+            one_is_enough = suppress(CannotWrite) if of_writing(error) else one_is_enough
             raise
-        unfinished = report_if_sweep()
+        finally:
+            started = started_sweeps()
+            with one_is_enough:
+                unfinished = report_if_sweep()
         sys.stdout.flush()
         if unfinished:
             more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
