@@ -184,3 +184,10 @@ def test_a_sweep_of_another_launcher(command, disk):
     assert again().code == 0
     statuses = [json.loads(path.read_text())["status"] for path in Path("here").glob("*/summary.json")]
     assert statuses == ["completed"] * 2
+
+
+def test_a_run_that_cannot_be_written_is_not_measured_first(command, monkeypatch):
+    assert command(*RUN).code == 0
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr("experiments.evaluate._measure_pack", None)
+    goes_on(command(*NLL, name="evaluate"), command, "evaluation.json", code=errno.EACCES)
