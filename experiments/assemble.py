@@ -1,15 +1,15 @@
 """From a composed config to the parts of a run: the only reader of configs, and never a writer."""
 
 import difflib
-import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from vaex._check import VaexError, did_you_mean, seed, whole
+from vaex.trust import find
 
 _PARTS = (
     "data",
@@ -45,13 +45,22 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value(cfg[key]) for key in cfg if key != "hydra"}
 
 
-def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] | None = None, **about: Any) -> Any:
+def assemble(
+    config: Mapping[str, Any],
+    folder: Path,
+    datasets: dict[Any, Any] | None = None,
+    trust: Sequence[str] | None = None,
+    start: Path | None = None,
+    **about: Any,
+) -> Any:
     """Returns the `vaex.training.Job` that a plain config describes; every part is built before the first step.
 
     Args:
         config: what `plain` returned.
         folder: of the run.
         datasets: those that other jobs have loaded; equal nodes share one, and so a pack.
+        trust: of a config that a folder holds, whose names it may have; see `vaex.trust.find`.
+        start: what relative paths of the data are relative to; the current folder without.
         **about: further fields of the job (overrides, name, group).
 
     Raises:
@@ -66,8 +75,8 @@ def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] |
     if not isinstance(config.get("evaluation"), Mapping):
         raise VaexError(f"evaluation: expected its keys, got {config.get('evaluation')!r}; leave out evaluation=")
     refuse_unknown(config)
-    parts = {name: build(config[name], name) for name in _PARTS if name != "logger"}
-    loggers = {name: build(node, f"logger.{name}") for name, node in (config["logger"] or {}).items()}
+    parts = {name: build(config[name], name, trust) for name in _PARTS if name != "logger"}
+    loggers = {name: build(node, f"logger.{name}", trust) for name, node in (config["logger"] or {}).items()}
     num_samples = config["evaluation"]["nll_num_samples"]
     whole("evaluation.nll_num_samples", num_samples, low=0)
     whole("latent_dim", config["latent_dim"])
@@ -75,7 +84,8 @@ def assemble(config: Mapping[str, Any], folder: Path, datasets: dict[Any, Any] |
     trainer, likelihood = parts["trainer"], parts["likelihood"]
     if trainer.monitor == "nll" and not (num_samples and likelihood.is_density):
         raise VaexError("trainer.monitor=nll: there is no NLL to hand back here; use trainer.monitor=elbo")
-    data = _loaded(parts["data"], likelihood, {} if datasets is None else datasets)
+    source = parts["data"] if start is None else parts["data"].seen_from(start)
+    data = _loaded(source, likelihood, {} if datasets is None else datasets)
     likelihood = likelihood.at_levels(data.levels)
     model = VAE(
         encoder=parts["encoder"],
@@ -116,23 +126,28 @@ def _loaded(data: Any, likelihood: Any, datasets: dict[Any, Any]) -> Any:
     return datasets[key]
 
 
-def build(node: Any, path: str) -> Any:
+def build(node: Any, path: str, trust: Sequence[str] | None = None) -> Any:
     """Returns what a node describes: `_target_` called with the node's other keys, sequences as tuples.
+
+    Args:
+        node: of a config.
+        path: of the node in the config.
+        trust: whose names the node may hold; None for the user's own config, which may name anything.
 
     Raises:
         VaexError: for a key that the target does not take, at its path in the config.
     """
     if isinstance(node, list):
-        return tuple(build(item, path) for item in node)
+        return tuple(build(item, path, trust) for item in node)
     if not isinstance(node, Mapping):
         return node
     if "_target_" not in node:
         raise VaexError(f"{path}: expected a node with _target_, got {dict(node)}")
-    module, _, name = str(node["_target_"]).rpartition(".")
     try:
-        target = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        raise VaexError(f"{path}._target_: expected an import path, got {node['_target_']!r}") from None
+        target = find(node["_target_"], trust)
+    except VaexError as error:
+        raise VaexError(f"{path}._target_: {error}") from None
+    name = str(node["_target_"]).rpartition(".")[2]
     takes = [p for p in inspect.signature(target).parameters if p != "parent"]  # Flax's own
     given = {key: value for key, value in node.items() if key != "_target_"}
     for key in given:
@@ -141,7 +156,7 @@ def build(node: Any, path: str) -> Any:
                 f"unknown key '{path}.{key}'; {path} is {name}, which takes {', '.join(takes) or 'no settings'}"
                 f"{did_you_mean(key, takes)}"
             )
-    built = {key: build(value, f"{path}.{key}") for key, value in given.items()}
+    built = {key: build(value, f"{path}.{key}", trust) for key, value in given.items()}
     try:
         return target(**built)
     except VaexError as error:

@@ -5,11 +5,10 @@ Hydra would print a traceback for a mistake of ours, and for an unknown key the 
 
 import os
 import re
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +17,8 @@ from hydra.errors import CompactHydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from vaex._check import VaexError, did_you_mean
+from vaex._write import CannotWrite, of_writing
+from vaex.lines import command_line, setting, word
 
 SHOWN = 10  # failures of a sweep that are listed
 CONF = str(Path(__file__).resolve().parents[1] / "conf")
@@ -27,12 +28,21 @@ class Stopped(SystemExit):
     """A signal ended the run after its checkpoint; an exit, so that the rest of a sweep ends as well."""
 
     def __init__(self, code: int, hydra: Any):
-        key, folder = ("sweep.dir", hydra.sweep.dir) if is_sweep(hydra) else ("run.dir", hydra.runtime.output_dir)
-        words = [word for word in sys.argv[1:] if not word.startswith(f"hydra.{key}=")]
-        line = shlex.join(["python", "-m", "experiments.train", *words, f"hydra.{key}={folder}"])
         with suppress(OSError):  # the terminal may be gone
-            print(f"continue with: {line}", file=sys.stderr, flush=True)
+            print(f"continue with: {continuation(hydra)}", file=sys.stderr, flush=True)
         super().__init__(code)
+
+
+def continuation(hydra: Any) -> str:
+    """Returns the line that goes on with a run or a sweep."""
+    key, folder = ("sweep.dir", hydra.sweep.dir) if is_sweep(hydra) else ("run.dir", hydra.runtime.output_dir)
+    return again("train", f"hydra.{key}", folder)
+
+
+def again(name: str, key: str = "", folder: str = "") -> str:
+    """Returns the line that starts this command again, in a folder where there is one."""
+    words = [typed for typed in sys.argv[1:] if not (key and typed.startswith(f"{key}="))]
+    return command_line(name, *words, *([word(key, folder)] if key else []))
 
 
 def is_sweep(hydra: Any) -> bool:
@@ -45,6 +55,10 @@ def mistakes(hydra: Any) -> Iterator[None]:
     """Ends a single run at a mistake; in a sweep the launcher takes note of it and goes on with the next job."""
     try:
         yield
+    except CannotWrite as error:
+        if is_sweep(hydra):
+            raise  # the sweep's own end says how to go on
+        _fail(said(error, str(hydra.job.config_name)), None)
     except VaexError as error:
         from experiments.hooks import note_failure, restore_configs
 
@@ -62,18 +76,26 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
     Exits with 0 when it completed, 1 after a mistake or a failed run (its message on stderr, without a traceback), 130
     after Ctrl-C and 143 after SIGTERM.
     """
-    from experiments.hooks import report_if_sweep, started_sweeps
+    from experiments.hooks import report_if_sweep, started_sweeps, where
 
     signal.signal(signal.SIGTERM, _exit_on)
+    where().clear()
     started: list[Path] = []
+    unfinished: list[str] = []
+    one_is_enough: Any = nullcontext()  # message of a full disk
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises instead of printing; the message is ours
     try:
         try:
             app()
+        except BaseException as error:
+            one_is_enough = suppress(CannotWrite) if of_writing(error) else one_is_enough
+            raise
         finally:
             started = started_sweeps()
-            unfinished = report_if_sweep()
+            with one_is_enough:
+                unfinished = report_if_sweep()
+        sys.stdout.flush()
         if unfinished:
             more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
             raise VaexError("\n".join(unfinished[:SHOWN]) + more)
@@ -82,23 +104,53 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
         sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         nothing = "stopped before the first step; nothing was computed"
-        lines = [f"stopped; to make the report: python -m experiments.compare sweep={folder}" for folder in started]
+        lines = [
+            f"stopped; to make the report: python -m experiments.compare {setting('sweep', folder)}"
+            for folder in started
+        ]
         print("\n".join(lines) or nothing, file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except VaexError as error:
-        _fail(str(error), full_error)
+        _fail(said(error, config_name), full_error)
     except (CompactHydraException, OmegaConfBaseException) as error:
         _fail(_explain(error, config_name), full_error)
     except ValueError as error:  # Hydra's own, of `GROUP=null`
+        if refusal := of_writing(error):  # of a log file
+            _fail(said(refusal, config_name), full_error)
         if "Config group override" not in str(error):
             raise
         _fail(
             f"{error}; expected one or several of a group's choices, such as metric=nll; --help lists them", full_error
         )
     except OSError as error:
-        if error.filename is None:
+        if of_writing(error) is None:
             raise
-        _fail(f"cannot write to {error.filename}: {error.strerror}; choose another folder with output_dir=", full_error)
+        _fail(said(CannotWrite(error, error.filename or _what_is_full()), config_name), full_error)
+
+
+def _what_is_full() -> str | None:
+    """Returns the command's folder, or None for its output, whose rest must not be tried again when Python ends."""
+    from experiments.hooks import where
+
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return None
+    return next(iter(where()[1:]), None)
+
+
+def said(error: VaexError, name: str) -> str:
+    """Returns what is said of a mistake; where the disk takes no more, with the line that goes on."""
+    from experiments.hooks import where
+
+    if not isinstance(error, CannotWrite):
+        return str(error)
+    key, folder = where() or ("", "")
+    line = f"{error}\nnothing that was saved is lost; continue with: {again(name, key, folder)}"
+    nothing_yet = bool(key) and not any(Path(folder).glob("*.json"))
+    return f"{line}\nor choose another folder with output_dir=" if nothing_yet else line
 
 
 def _exit_on(number: int, frame: object) -> NoReturn:
@@ -131,7 +183,7 @@ def _explain(error: Exception, config_name: str) -> str:
     from experiments.assemble import plain, unknown_key
 
     key = found.group(1) or found.group(2)
-    value = next((word.split("=", 1)[1] for word in sys.argv[1:] if word.startswith(f"{key}=")), "...")
+    value = next((typed.split("=", 1)[1] for typed in sys.argv[1:] if typed.startswith(f"{key}=")), "...")
     GlobalHydra.instance().clear()
     with initialize_config_dir(CONF, version_base="1.3"):
         return unknown_key(key, value, plain(compose(config_name)))

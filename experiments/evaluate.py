@@ -13,10 +13,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments.command import CONF, command, mistakes
+from experiments.named import folder as folder_named
+from experiments.named import moved
 from vaex._check import VaexError, one_of, seed
+from vaex._write import make_folder
+from vaex.trust import modules
 
 LOG = logging.getLogger("vaex")
-KEYS = ("run", "split", "seed", "evaluation", "strategy", "output_dir", "wandb", "metric")
+KEYS = ("run", "split", "seed", "evaluation", "strategy", "output_dir", "wandb", "trust", "data", "metric")
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="evaluate")
@@ -54,8 +58,8 @@ def _check(config: Mapping[str, Any]) -> None:
     one_of("evaluation.matmul_precision", config["evaluation"].get("matmul_precision"), PRECISIONS)
     if not isinstance(config["wandb"], bool):
         raise VaexError(f"wandb: expected true or false, got {config['wandb']!r}; type wandb=false")
-    if not config["run"]:
-        raise VaexError(f"run: expected a folder, got {config['run']!r}; type run=latest")
+    folder_named("run", config["run"])
+    modules(config["trust"])
 
 
 @contextmanager
@@ -77,9 +81,12 @@ def evaluate(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]
         metrics: by name.
     """
     from vaex.evaluation import folders_of
+    from vaex.training import evaluations
 
-    folder = latest(Path(config["output_dir"])) if config["run"] == "latest" else Path(config["run"]).expanduser()
+    folder = latest(Path(config["output_dir"])) if config["run"] == "latest" else folder_named("run", config["run"])
     folders, notes = folders_of(folder)
+    for one in folders:
+        evaluations.check_writable(one)
     for note in notes:
         LOG.warning(note)
 
@@ -89,11 +96,12 @@ def evaluate(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]
 
     from vaex.evaluation import to_wandb
     from vaex.evaluation.runs import finished, packs_of
-    from vaex.training import StopFlag, evaluations
+    from vaex.training import StopFlag
     from vaex.training.evaluate import Stopped
 
     datasets: dict[Any, Any] = {}
-    runs = [finished(_job(one, datasets)) for one in folders]
+    where = {"trust": modules(config["trust"]), "places": config["data"]}
+    runs = [finished(_job(one, datasets, **where)) for one in folders]
     split = config["split"]
     for run in runs:  # every mistake before the first number
         if getattr(run.job.data, split) is None:
@@ -126,21 +134,46 @@ def latest(output_dir: Path) -> Path:
     return run.parent if (run.parent / "multirun.yaml").exists() else run
 
 
-def _job(folder: Path, datasets: dict[Any, Any]) -> Any:
-    """Returns the job of a folder, from the config that its `run.json` holds."""
+def _job(
+    folder: Path,
+    datasets: dict[Any, Any],
+    trust: Sequence[str] = (),
+    places: Mapping[str, str | None] | None = None,
+) -> Any:
+    """Returns the job of a folder, from the config that its `run.json` holds.
+
+    Args:
+        folder: of the run.
+        datasets: those that other jobs have loaded.
+        trust: modules that the config may name beside ours.
+        places: where the run's data lie now, as `data.path`; without, where they lay when it was started.
+    """
     from experiments.assemble import assemble
     from vaex.training.earlier import config_of
-    from vaex.training.files import read_json
+    from vaex.training.files import making_sense_of, read_json
 
-    of_run = read_json(folder / "run.json")
+    of_run = read_json(folder / "run.json", config=dict, cwd=(str, type(None)), group=(str, type(None)))
+    start = of_run.get("cwd")
     try:
-        return assemble(config_of(of_run), folder, datasets, name=_name(of_run), group=of_run.get("group"))
+        with making_sense_of(folder / "run.json"):
+            return assemble(
+                moved(config_of(of_run), places or {}),
+                folder,
+                datasets,
+                trust=trust,
+                start=None if start is None else Path(start),
+                name=str(of_run.get("name") or ""),
+                group=of_run.get("group"),
+            )
     except VaexError as error:
-        raise VaexError(f"{folder}: {error}") from None
+        raise VaexError(f"{folder}: {error}{_where_data_lie(start) * ('data.path' in str(error))}") from None
 
 
-def _name(of_run: Mapping[str, Any]) -> str:
-    return str(of_run.get("name") or "")
+def _where_data_lie(start: str | None) -> str:
+    looked = f"the run was started in {start}"
+    if start is None:
+        looked = f"run.json does not say in which folder the run was started, so it is taken from {Path.cwd()}"
+    return f" ({looked}; type data.path=FILE for where the run's own file lies now)"
 
 
 def _measure_pack(pack: Sequence[Any], config: Mapping[str, Any], metrics: Mapping[str, Any], stop: Any) -> list[str]:
@@ -182,7 +215,7 @@ def _to_wandb(pack: Sequence[Any], entries: Sequence[Sequence[Any]], output_dir:
     for run, own in zip(pack, entries, strict=True):
         logger = run.job.loggers.get("wandb")
         if logger is not None and own:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder, parents=True)
             line = log_entries(run, own, folder, logger)
             if line:
                 LOG.info(line)

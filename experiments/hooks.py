@@ -1,6 +1,5 @@
 """What Hydra tells before it starts, what a job knows of its sweep, and what a sweep ends in."""
 
-import json
 import logging
 import re
 import shlex
@@ -17,8 +16,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.command import is_sweep
+from experiments.command import is_sweep, said
 from vaex._check import VaexError
+from vaex._write import write_bytes
 
 LOG = logging.getLogger("vaex")
 
@@ -37,6 +37,7 @@ class _Sweep:
     lines: list[str] = field(default_factory=list)  # where its runs' loggers put their numbers
 
 
+_WHERE: list[str] = []  # the key and the folder of the run or sweep of this command
 _SWEEPS: list[_Sweep] = []  # noted when they start: Hydra tells its caller nothing
 _CONFIGS: dict[Path, bytes] = {}  # the `.hydra` files of runs that were there before
 
@@ -50,6 +51,7 @@ class Folders(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before a single run."""
         del kwargs
+        _WHERE[:] = ["hydra.run.dir", str(Path(config.hydra.run.dir).absolute())]
         _note_configs(Path(config.hydra.run.dir), ".hydra/*")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -58,11 +60,12 @@ class Folders(Callback):
         from vaex.training.job import alone  # here, since it takes a second that --help need not wait, as below
 
         folder, lock = Path(config.hydra.sweep.dir), ExitStack()
+        _WHERE[:] = ["hydra.sweep.dir", str(folder)]
         was_there, multirun = folder.exists(), folder / "multirun.yaml"
         try:
             lock.enter_context(alone(folder))
         except VaexError as error:  # an exit, since Hydra logs a callback's exceptions and goes on
-            print(error, file=sys.stderr)
+            print(said(error, "train"), file=sys.stderr)
             sys.exit(1)
         before = multirun.read_bytes() if multirun.exists() else None
         packed = "train_pack" in config.hydra.launcher
@@ -78,8 +81,13 @@ def _note_configs(folder: Path, pattern: str) -> None:
 def restore_configs(folder: Path) -> None:
     """Writes back what a run's `.hydra` held before this command."""
     for path, content in _CONFIGS.items():
-        if path.parent.parent == folder.resolve():
-            path.write_bytes(content)
+        if path.parent.parent == folder.resolve() and path.read_bytes() != content:
+            write_bytes(path, content)
+
+
+def where() -> list[str]:
+    """Returns the key and the folder that make this command go on where it was; nothing before it had one."""
+    return _WHERE
 
 
 def note_start() -> None:
@@ -92,7 +100,7 @@ def _leave_as_it_was(sweep: _Sweep) -> None:
     """Undoes what Hydra wrote into the folder of a sweep that was refused before its first job."""
     multirun = sweep.folder / "multirun.yaml"
     if sweep.multirun is not None:
-        multirun.write_bytes(sweep.multirun)
+        write_bytes(multirun, sweep.multirun)
         return
     multirun.unlink(missing_ok=True)
     if not sweep.was_there and {path.name for path in sweep.folder.glob("*")} <= {".lock"}:
@@ -189,8 +197,10 @@ def is_basic_sweeper(config: DictConfig) -> bool:
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """Returns the `summary.json` of a run, or None where there is none that can be read."""
-    with suppress(OSError, ValueError):
-        return json.loads((folder / "summary.json").read_text())
+    from vaex.training.files import read_json
+
+    with suppress(VaexError):
+        return read_json(folder / "summary.json", status=str)
     return None
 
 

@@ -1,9 +1,32 @@
 """The log files of runs that train side by side: a line about one run goes into its own, and not onto the console."""
 
+import contextlib
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from vaex._write import CannotWrite
+
+
+class LogFile(logging.FileHandler):
+    """A run's log file. Where the disk takes no more, one line says so, and not a traceback a line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Called by `logging` where a line could not be written."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.__dict__.setdefault("_said", False):
+            self._said = True
+            print(f"{CannotWrite(error, self.baseFilename)}; the log has a gap", file=sys.stderr)
+
+    def close(self) -> None:
+        """Closes the file, also where what is left to write does not fit."""
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 Lines = Callable[[logging.LogRecord], bool]
 

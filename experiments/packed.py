@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import shlex
 import sys
 import threading
 from collections import Counter
@@ -22,6 +21,8 @@ from experiments.device import open_files, prepare_jax
 from experiments.member_logs import MemberLogs
 from experiments.prepare import prepare
 from vaex._check import VaexError, one_of, whole
+from vaex._write import CannotWrite
+from vaex.lines import command_line
 
 LOG = logging.getLogger("vaex")
 FILES_A_MEMBER = 6  # lock, log file, metrics.jsonl, W&B's, and some to spare
@@ -155,6 +156,9 @@ class _Batch:
             entry.status = job.summary.get("status", entry.status)
             entry.message = job.summary.get("message", entry.message)
         self._note_seconds(first_batch=self.jobs[0].num == 0)
+        for one in done.values():
+            if isinstance(one.error, CannotWrite):
+                raise one.error
         if exit_code:
             raise Stopped(exit_code, self.config.hydra)
         self._say_diverged()
@@ -296,9 +300,7 @@ class _Batch:
                 words = [
                     word for word in filter_overrides(job.overrides) if not word.startswith("optimizer.learning_rate=")
                 ]
-                line = shlex.join(
-                    ["python", "-m", "experiments.train", *words, f"optimizer.learning_rate={rate / 10:g}"]
-                )
+                line = command_line("train", *words, f"optimizer.learning_rate={rate / 10:g}")
                 LOG.warning("%s diverged: %s\ntry: %s", job.folder, job.summary["message"], line)
 
     def _returned(self, job: Prepared) -> JobReturn:

@@ -9,6 +9,8 @@ from typing import Any
 
 from experiments.published import REPRODUCTIONS, Reproduction
 from vaex._check import VaexError, did_you_mean
+from vaex._write import write_bytes
+from vaex.lines import command_line, word
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "results.md"
@@ -47,22 +49,22 @@ def reproduce(name: str, overrides: Sequence[str] = (), page: Path = PAGE) -> li
             "type make reproduce NAME=burda_iwae_short"
         )
     about, folder = REPRODUCTIONS[name], Path("outputs") / "reproduce" / name
-    _run("train", f"experiment={name}", f"hydra.sweep.dir={folder}", "logger=none", *overrides)
+    _run("train", f"experiment={name}", word("hydra.sweep.dir", folder), "logger=none", *overrides)
     if about.evaluate:
         lacking = _lacking(folder, about)
         if lacking:
-            _run("evaluate", f"run={lacking[0] if len(lacking) == 1 else folder}", "wandb=false", *about.evaluate)
-        _run("compare", f"sweep={folder}", "wandb=false")
+            _run("evaluate", word("run", lacking[0] if len(lacking) == 1 else folder), "wandb=false", *about.evaluate)
+        _run("compare", word("sweep", folder), "wandb=false")
     rows = table(name, about, folder, overrides)
     if page.exists():
-        page.write_text(with_rows(page.read_text(encoding="utf-8"), name, rows), encoding="utf-8")
+        write_bytes(page, with_rows(page.read_text(encoding="utf-8"), name, rows).encode())
     return [*HEAD.splitlines(), *rows, f"written into {page}" if page.exists() else ""]
 
 
 def _run(command: str, *words: str) -> None:
     line = [sys.executable, "-m", f"experiments.{command}", *words]
     if subprocess.run(line, check=False).returncode:
-        raise VaexError(f"stopped at: {' '.join(['python', *line[1:]])}")
+        raise VaexError(f"stopped at: {command_line(command, *words)}")
 
 
 def _lacking(folder: Path, about: Reproduction) -> list[Path]:

@@ -8,13 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     (
-        "vaex._check",
-        "vaex._annotations",
-        "vaex.typing",
-        "vaex.part",
-        "vaex.numerics",
-        "vaex.distributions",
-        "vaex.schedules",
+        *("vaex._check", "vaex._annotations", "vaex._write", "vaex.lines", "vaex.trust", "vaex.typing", "vaex.part"),
+        *("vaex.numerics", "vaex.distributions", "vaex.schedules"),
     ),
     ("vaex.likelihoods",),
     ("vaex.objectives", "vaex.optimizers", "vaex.conventions"),

@@ -59,10 +59,17 @@ def test_plain_data_and_back():
 
 
 @pytest.mark.parametrize(
-    "description", [{"_target_": "os.system"}, {"_target_": "vaex.nothing.Here"}, {"_target_": "Adam"}, {"x": 1}]
+    ("description", "message"),
+    [
+        ({"_target_": "os.system"}, "the run names 'os.system'"),
+        ({"_target_": "vaex.nothing.Here"}, "no part of vaex"),
+        ({"_target_": "Adam"}, "expected an import path"),
+        ({"x": 1}, "expected an import path"),
+        ({"_target_": "vaex.likelihoods.mse"}, "import path of a part"),  # a preset, which no part is made of
+    ],
 )
-def test_only_parts_are_built_from_plain_data(description):
-    with pytest.raises(VaexError, match="import path of a part"):
+def test_only_parts_are_built_from_plain_data(description, message):
+    with pytest.raises(VaexError, match=message):
         from_dict(description)
 
 

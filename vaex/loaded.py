@@ -1,6 +1,6 @@
 """`vaex.load`: a finished run as functions on plain arrays, in the data's own units."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,35 +19,51 @@ from vaex.metrics.nll import CHUNK
 from vaex.models import VAE
 from vaex.part import canonical, from_dict
 from vaex.training import checkpoint, earlier
+from vaex.training.checkpoint import Checkpoint
 from vaex.training.evaluate import BATCH
+from vaex.training.files import check, making_sense_of
 from vaex.training.precision import Program
 from vaex.training.streams import stream
+from vaex.trust import modules
 from vaex.typing import Params, Stats
 
 Data = Float[Array | np.ndarray, "N ..."]
 
 
-def load(run_dir: str | Path = "latest", output_dir: str | Path = "outputs") -> "LoadedModel":
+def load(
+    run_dir: str | Path = "latest", output_dir: str | Path = "outputs", trust: str | Sequence[str] = ()
+) -> "LoadedModel":
     """Returns the model of a run.
 
     Args:
         run_dir: its folder, or `latest` for the newest run under `output_dir` that has a checkpoint.
         output_dir: where runs lie.
+        trust: names of modules whose parts the checkpoint may name beside ours, which are then imported: `("mypkg",)`.
 
     Raises:
-        VaexError: where there is no checkpoint, or it is damaged.
+        VaexError: where there is no checkpoint, it is damaged, or it names what is neither ours nor trusted.
     """
     folder = latest_run(Path(output_dir)) if str(run_dir) == "latest" else Path(run_dir).expanduser()
     found = checkpoint.require(folder)
-    try:
-        model = canonical(from_dict(earlier.recipe_of(found.meta)["model"]))
-        preparation = from_dict(found.meta["preparation"])
-    except (KeyError, TypeError) as error:
-        raise VaexError(f"the checkpoint in {folder} was written by another version of vaex: {error!r}") from None
-    zeros = np.zeros(model.event_shape, np.float32)
-    like = jax.eval_shape(model.init, jax.random.key(0), Stats(zeros, zeros))
-    params = checkpoint.from_arrays(like, checkpoint.eval_arrays(found), str(folder))
+    model, preparation = _described(found, folder, modules(trust))
+    with making_sense_of(folder):
+        zeros = np.zeros(model.event_shape, np.float32)
+        like = jax.eval_shape(model.init, jax.random.key(0), Stats(zeros, zeros))
+        params = checkpoint.from_arrays(like, checkpoint.eval_arrays(found), str(folder))
     return LoadedModel(model, jax.device_put(params), preparation, found.step, folder)
+
+
+def _described(found: Checkpoint, folder: Path, trust: Sequence[str]) -> tuple[VAE, Preparation]:
+    """Returns the model and the preparation in a checkpoint's metadata."""
+    try:
+        with making_sense_of(folder):
+            model = canonical(from_dict(earlier.recipe_of(found.meta)["model"], trust))
+            preparation = from_dict(found.meta["preparation"], trust)
+        check(model, VAE, folder / "checkpoint", "recipe.model")
+        check(preparation, Preparation, folder / "checkpoint", "preparation")
+    except VaexError as error:
+        raise VaexError(f"{folder}: {error}") from None
+    return model, preparation
 
 
 def latest_run(output_dir: Path) -> Path:

@@ -7,7 +7,6 @@ equal tree structure, so what is static is said in the class, never guessed from
 
 import dataclasses
 import enum
-import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, dataclass_transform
 
@@ -17,6 +16,7 @@ from jax.core import Tracer
 
 from vaex._annotations import kinds, resolve
 from vaex._check import VaexError, did_you_mean, is_number
+from vaex.trust import find
 
 # What no tracer can stand for; an immutable one may be static.
 UNTRACEABLE = {str, bytes, bool, complex, tuple, list, dict, set, frozenset, range, Callable, Sequence, Mapping, Set}
@@ -157,31 +157,31 @@ def to_dict(value: Any) -> Any:
     return float(str(value)) if isinstance(value, np.floating) else value
 
 
-def from_dict(value: Any) -> Any:
+def from_dict(value: Any, trust: Sequence[str] | None = ()) -> Any:
     """Returns the part that `to_dict` described.
 
+    Args:
+        value: plain data.
+        trust: the modules whose parts it may name beside ours; see `vaex.trust.find`.
+
     Raises:
-        VaexError: where the description names no dataclass that can be imported, or fields it does not have.
+        VaexError: where the description names no dataclass that may be imported, or fields it does not have.
     """
     if isinstance(value, Mapping) and "_array_" in value:
         return np.asarray(value["_array_"], np.float64 if value.get("_dtype_") == "float64" else np.float32)
     if isinstance(value, Mapping):
-        fields = {k: from_dict(v) for k, v in value.items() if k != "_target_"}
-        cls = _locate(value.get("_target_"))
+        cls = _part_named(value.get("_target_"), trust)
+        fields = {k: from_dict(v, trust) for k, v in value.items() if k != "_target_"}
         known = [f.name for f in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
                 raise VaexError(f"{cls.__name__} has no field {name!r}{did_you_mean(name, known)}")
         return cls(**fields)
-    return tuple(from_dict(v) for v in value) if isinstance(value, list) else value
+    return tuple(from_dict(v, trust) for v in value) if isinstance(value, list) else value
 
 
-def _locate(target: Any) -> type:
-    module, _, name = str(target).rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        found = None
+def _part_named(target: Any, trust: Sequence[str] | None) -> type:
+    found = find(target, trust)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise VaexError(f"expected the import path of a part, got {target!r}; is the module that defines it installed?")
+        raise VaexError(f"expected the import path of a part, got {target!r}")
     return found

@@ -4,14 +4,18 @@ import csv
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+import vaex
 from tests.experiments.conftest import SMALL
 from tests.experiments.test_mistakes import refused
 from tests.loggers.conftest import bare_wandb, offline_records
+from vaex.data import Mnist, Tfds
 
 __all__ = ["bare_wandb", "offline_records"]
 QUICKLY = "optimizer.learning_rate=0.01"  # 20 steps collapse at a beta of 1000, and at 0.1 and seed 0 learn 2.5 nats
@@ -373,3 +377,66 @@ def test_wandbs_environment_that_would_merge_evaluations_is_refused_before_anyth
     refused(evaluate("run=sweep", *QUICK), "WANDB_RUN_ID=abcd1234", "unset WANDB_RUN_ID")
     assert contents() == before
     assert evaluate("run=run", *QUICK, "wandb=false").code == 0
+
+
+@pytest.fixture
+def of_a_file(train, command, tmp_path, monkeypatch):
+    """Trains on `data.path=x.npy` in one folder, and goes to another; returns how to evaluate from there."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    monkeypatch.chdir(tmp_path / "first")
+    np.save("x.npy", np.random.default_rng(0).normal(size=(90, 3)))
+    done = train("data=array", "data.path=x.npy", "likelihood=gaussian", "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    monkeypatch.chdir(tmp_path / "second")
+    return lambda *words: command(
+        *("run=../first/run", "metric=nll", "metric.nll.num_samples=2", "wandb=false"), *words, name="evaluate"
+    )
+
+
+def test_a_relative_path_is_seen_from_where_the_run_began(of_a_file, tmp_path):
+    """From whatever folder it is evaluated; a file of that name in the current one is another."""
+    np.save("x.npy", np.zeros((90, 3)))
+    done = of_a_file()
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "first/run/run.json").read_text())["cwd"] == str(tmp_path / "first")
+    assert vaex.load("../first/run").log_prob(np.zeros((1, 3)), num_samples=2).shape == (1,)
+
+
+def test_a_file_that_has_moved_is_told_by_its_content(of_a_file, tmp_path):
+    (tmp_path / "first" / "x.npy").rename("moved.npy")
+    np.save("other.npy", np.random.default_rng(1).normal(size=(90, 3)))
+    np.save("longer.npy", np.random.default_rng(0).normal(size=(100, 3)))
+    missing = of_a_file()
+    assert missing.code == 1
+    for words in (f"{tmp_path}/first/x.npy does not exist", f"was started in {tmp_path}/first", "type data.path=FILE"):
+        assert words in missing.err
+    assert of_a_file("data.path=moved.npy").code == 0
+    assert of_a_file(f"data.path={tmp_path}/second/moved.npy").code == 0
+    other, longer = of_a_file("data.path=other.npy"), of_a_file("data.path=longer.npy")
+    assert other.code == longer.code == 1
+    assert "was trained on other data (sha256 " in other.err
+    assert "num_train 72 there, 80 now, num_test 18 there, 20 now, sha256" in longer.err
+    assert "nothing.npy does not exist" in of_a_file("data.path=nothing.npy").err
+    refused = of_a_file("data.manual_dir=.")
+    assert (refused.code, "the run's data are Array, which takes path" in refused.err) == (1, True)
+
+
+def test_an_old_run_says_where_its_file_is_looked_for(of_a_file, tmp_path):
+    path = tmp_path / "first" / "run" / "run.json"
+    content = json.loads(path.read_text())
+    del content["cwd"]
+    path.write_text(json.dumps(content))
+    done = of_a_file()
+    assert done.code == 1
+    assert "run.json does not say in which folder the run was started" in done.err
+    assert f"it is taken from {tmp_path / 'second'}" in done.err
+    assert of_a_file("data.path=../first/x.npy").code == 0
+
+
+def test_other_folders_of_data_are_seen_from_there_too(tmp_path):
+    for name, data in (("manual_dir", Mnist(manual_dir="here")), ("data_dir", Tfds(name="kmnist", data_dir="here"))):
+        assert getattr(data.seen_from(tmp_path), name) == str(tmp_path / "here")
+        assert getattr(replace(data, **{name: "/abs"}).seen_from(tmp_path), name) == "/abs"
+        assert getattr(replace(data, **{name: "~/x"}).seen_from(tmp_path), name) == str(Path("~/x").expanduser())
+        assert replace(data, **{name: None}).seen_from(tmp_path) == replace(data, **{name: None})

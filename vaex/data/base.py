@@ -4,8 +4,10 @@ import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -104,6 +106,8 @@ class Dataset:
 class Data(ABC):
     """A data set and how it is to be prepared; final subclasses say how it is read."""
 
+    places: ClassVar[tuple[str, ...]] = ("path", "manual_dir", "data_dir")  # settings that are paths, where there are
+
     seed: int = 0  # order of the batches, and noise of dynamic binarization
     split_seed: int = 0  # splits, and the binarization of what is binarized once
     test_fraction: float = 0.2  # of what has no test split of its own
@@ -155,6 +159,12 @@ class Data(ABC):
     @abstractmethod
     def read(self) -> Raw:
         """Returns what the source holds, before splitting."""
+
+    def seen_from(self, folder: Path) -> "Data":
+        """Returns the same data with the relative paths among its settings taken from a folder."""
+        typed = {name: getattr(self, name, None) for name in self.places}
+        given = {name: Path(fspath(path)) for name, path in typed.items() if path and isinstance(path, (str, PathLike))}
+        return replace(self, **{name: str(folder / path.expanduser()) for name, path in given.items()})
 
     def load(self, likelihood: Likelihood) -> Dataset:
         """Returns the arrays, prepared for `likelihood`.

@@ -8,12 +8,13 @@ import jax
 import numpy as np
 
 from vaex._check import VaexError
+from vaex.lines import setting
 from vaex.models import VAE
 from vaex.part import canonical, to_dict
 from vaex.sweep.results import read_sweep
 from vaex.training import Job, checkpoint, earlier
 from vaex.training.files import read_json
-from vaex.training.job import data_facts, same_data
+from vaex.training.job import data_differences, data_facts
 from vaex.typing import Params, Stats
 
 
@@ -54,7 +55,7 @@ def folders_of(folder: Path) -> tuple[list[Path], list[str]]:
 def _unfinished(folder: Path) -> str | None:
     """Returns why a run is not to be evaluated, and what to type; None where it is."""
     summary = folder / "summary.json"
-    status = read_json(summary).get("status") if summary.exists() else None
+    status = read_json(summary, status=str)["status"] if summary.exists() else None
     if status == "completed" and checkpoint.steps(folder / "checkpoint"):
         return None
     if status == "completed":
@@ -62,7 +63,7 @@ def _unfinished(folder: Path) -> str | None:
     if status == "diverged":  # it would end there again
         return "its status is diverged, not completed; train again with a lower optimizer.learning_rate"
     what = "it is not completed" if status is None else f"its status is {status}, not completed"
-    return f"{what}; continue it with hydra.run.dir={folder}"
+    return f"{what}; continue it with {setting('hydra.run.dir', folder)}"
 
 
 def finished(job: Job) -> Finished:
@@ -74,8 +75,11 @@ def finished(job: Job) -> Finished:
     found, recipe = checkpoint.require(job.folder), canonical(job.recipe)
     model = recipe.model
     facts = data_facts(job.data)
-    if not same_data(found.meta.get("data"), facts):
-        raise VaexError(f"{job.folder} was trained on other data ({found.meta.get('data')}, now {facts}); restore them")
+    if differing := data_differences(found.meta.get("data"), facts):
+        raise VaexError(
+            f"{job.folder} was trained on other data ({differing}); restore them, or type data.path=FILE for where the "
+            "run's own file lies now"
+        )
     differing = _difference(earlier.recipe_of(found.meta), to_dict(recipe))
     if differing is not None:
         what = "model" if differing.startswith("model.") else "run"

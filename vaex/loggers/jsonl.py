@@ -3,12 +3,12 @@
 import json
 import math
 import numbers
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, SupportsFloat
 
+from vaex._write import put, write_bytes, writing
 from vaex.loggers.base import RunInfo
 
 
@@ -25,7 +25,7 @@ class Jsonl:
         """Returns a log that begins afresh, or after the checkpoint's step when the run was resumed."""
         path = run.folder / self.filename
         kept = [] if run.resumed_at is None else list(_lines_up_to(run.resumed_at, path))
-        _replace(path, "".join(line + "\n" for line in kept))
+        write_bytes(path, "".join(line + "\n" for line in kept).encode())
         return JsonlLog(path, seen={_key(line) for line in kept})
 
 
@@ -35,7 +35,9 @@ class JsonlLog:
     closing_line = None
 
     def __init__(self, path: Path, seen: set[tuple[Any, Any]]) -> None:
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        with writing(path):
+            self._file = path.open("ab", buffering=0)
+        self._path = path
         self._seen = seen
 
     def metrics(self, step: int, split: str, values: Mapping[str, SupportsFloat | None]) -> None:
@@ -44,7 +46,8 @@ class JsonlLog:
             return
         self._seen.add((step, split))
         line = {"step": int(step), "split": split} | {name: finite(value) for name, value in values.items()}
-        self._file.write(json.dumps(line, allow_nan=False) + "\n")
+        with writing(self._path):
+            put(self._file.fileno(), (json.dumps(line, allow_nan=False) + "\n").encode())
 
     def figure(self, name: str, path: Path, step: int) -> None:
         """Nothing: the PNG lies in the run's folder already."""
@@ -81,13 +84,3 @@ def _key(line: str) -> tuple[Any, Any]:
         return record["step"], record["split"]
     except (ValueError, KeyError, TypeError):
         return None, None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes `text` to `path` in one piece: a reader, or a kill, sees the old file or the new one."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

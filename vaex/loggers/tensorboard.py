@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, SupportsFloat
 
+from vaex._write import make_folder
 from vaex.loggers.base import RunInfo
 
 
@@ -21,7 +22,7 @@ class Tensorboard:
     def open(self, run: RunInfo) -> "TensorboardLog":
         """Returns a log in a new event file, which hides what earlier files hold beyond the checkpoint's step."""
         folder = run.folder / self.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, parents=True)
         return TensorboardLog(folder, first_step=0 if run.resumed_at is None else run.resumed_at + 1)
 
 

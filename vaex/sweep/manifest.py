@@ -9,7 +9,7 @@ from typing import Any
 
 from vaex._check import VaexError
 from vaex.training.earlier import FORMAT, says_what_was
-from vaex.training.files import read_json, write_json
+from vaex.training.files import check, read_json, write_json
 
 VERSION = 1
 NAME = "sweep.json"
@@ -100,9 +100,37 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         jobs = [Entry(**entry) for entry in content.pop("jobs")]
         packs = [PackEntry(**entry) for entry in content.pop("packs")]
+        for entry in (*jobs, *packs):
+            for key, kind in _KINDS[type(entry)].items():
+                check(getattr(entry, key), kind, path, key)
     except (TypeError, KeyError) as error:
         raise VaexError(f"{path} is damaged ({error}); restore it, or start in a new folder") from None
+    for job in jobs:
+        refuse_outside(folder, job)
     return Manifest(folder, jobs, packs, {key: value for key, value in content.items() if key != "version"})
+
+
+_KINDS: dict[type, dict[str, Any]] = {
+    Entry: {
+        "num": int,
+        "overrides": [str],
+        "directory": str,
+        "status": str,
+        "message": str,
+        "pack": (int, type(None)),
+    },
+    PackEntry: {"jobs": [int], "strategy": str, "size": int, "probes": int, "halvings": int},
+}
+
+
+def refuse_outside(folder: Path, job: Entry) -> None:
+    """Raises `VaexError` for a job whose folder lies outside the sweep's: by its path, or through a link."""
+    own = Path(job.directory)
+    if own.is_absolute() or ".." in own.parts or not (folder / own).resolve().is_relative_to(folder.resolve()):
+        raise VaexError(
+            f"{folder}: the folder of job {job.num}, {job.directory!r}, lies outside the sweep's, where a sweep reads "
+            "and writes nothing; type for example 'hydra.sweep.subdir=${hydra.job.num}', or name that run by itself"
+        )
 
 
 def open_manifest(folder: Path, jobs: Sequence[Entry], whole: bool) -> Manifest:
@@ -123,6 +151,7 @@ def open_manifest(folder: Path, jobs: Sequence[Entry], whole: bool) -> Manifest:
     known = {entry.num: entry for entry in manifest.jobs}
     owners = {entry.directory: entry.num for entry in manifest.jobs}
     for job in jobs:
+        refuse_outside(folder, job)
         other = owners.setdefault(job.directory, job.num)
         if other != job.num:
             raise VaexError(

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from vaex._check import VaexError
+from vaex._write import CannotWrite
 from vaex.sweep.manifest import Manifest, PackEntry
 from vaex.sweep.plan import balanced, packs_of
 from vaex.training import Job, run_pack
@@ -83,6 +84,8 @@ def train_packs(
             queue = [*smaller, *queue]
             continue
         done |= of_pack
+        if any(isinstance(one.error, CannotWrite) and one.error.whole_disk for one in of_pack.values()):
+            queue.clear()  # the others would train for nothing
         for num, one in of_pack.items():
             manifest.job(num).status = one.summary["status"]
             manifest.job(num).message = one.summary["message"]

@@ -10,7 +10,7 @@ from vaex.sweep.results import read_sweep, write_csv
 from vaex.sweep.settings import arrange
 from vaex.sweep.table import text
 from vaex.sweep.to_wandb import log_report
-from vaex.training.files import write_bytes
+from vaex.training.files import making_sense_of, write_bytes
 
 
 def compare(
@@ -29,14 +29,15 @@ def compare(
         VaexError: where there is no sweep, a file of it is damaged, or a key was not swept.
     """
     results = [result for sweep in sweeps for result in read_sweep(sweep)]
-    comparison = arrange(results, axis, group_by)
-    answered = [(panel, answer(comparison, panel)) for panel in comparison.panels]
     csv, html = sweeps[0] / "results.csv", sweeps[0] / "report.html"
-    write_csv(csv, results)
-    write_bytes(html, page(comparison, answered, sweeps).encode())
-    if wandb:
-        log_report(sweeps[0], comparison, html)
-    return f"{text(comparison)}\n{csv}\n{html}"
+    with making_sense_of(sweeps[0]):
+        comparison = arrange(results, axis, group_by)
+        answered = [(panel, answer(comparison, panel)) for panel in comparison.panels]
+        write_csv(csv, results)
+        write_bytes(html, page(comparison, answered, sweeps).encode())
+        if wandb:
+            log_report(sweeps[0], comparison, html)
+        return f"{text(comparison)}\n{csv}\n{html}"
 
 
 def latest_sweep(output_dir: Path) -> Path:

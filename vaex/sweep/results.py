@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,9 +12,25 @@ from typing import Any, NamedTuple
 from vaex._check import VaexError
 from vaex.sweep.manifest import Entry, read_manifest
 from vaex.training import earlier, evaluations
-from vaex.training.files import read_json, write_bytes
+from vaex.training.files import check, read_json, write_bytes
 
 _NOT_A_JOB = {"wandb", "checkpoint", "figures", ".hydra"}
+_FORMULA = tuple("=+-@\t\r\n")
+_NULL = type(None)
+_KINDS: dict[str, Any] = {  # of what `summary.json` and `run.json` may hold
+    "status": str,
+    "message": str,
+    "alarms": [str],
+    "config_overrides": [str],
+    "validation": (dict, _NULL),
+    "likelihood": (str, _NULL),
+    "data_measure": (str, _NULL),
+    "config": dict,
+    "group": (str, _NULL),
+    **dict.fromkeys(
+        ("elbo", "nll", "rate", "distortion", "mse", "active_units", "latent_dim", "num_test"), (int, float, _NULL)
+    ),
+}
 _LEFT_OUT = ("config_overrides", "monitor", "validation", "decomposition")
 
 
@@ -79,7 +96,7 @@ def _planned(sweep: Path, entry: Entry) -> Result:
 
 
 def _finished(folder: Path) -> Result:
-    summary = read_json(folder / "summary.json")
+    summary = _read_if_there(folder / "summary.json")
     return _result(folder, summary.get("config_overrides", ()), summary)
 
 
@@ -91,7 +108,10 @@ def _result(folder: Path, overrides: Iterable[str], summary: dict[str, Any]) -> 
 
 
 def _read_if_there(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.exists() else {}
+    content = read_json(path) if path.exists() or path.is_symlink() else {}
+    for key in content.keys() & _KINDS:
+        check(content[key], _KINDS[key], path, key)
+    return content
 
 
 def _parsed(overrides: Iterable[str]) -> dict[str, str]:
@@ -140,14 +160,18 @@ def write_csv(path: Path, results: list[Result]) -> None:
     columns = [column for column in columns if column not in (*_LEFT_OUT, *keys)]
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["job", *keys, *columns])
+    rows.writerow([_cell(name) for name in ("job", *keys, *columns)])
     for result, summary in zip(results, flat, strict=True):
-        rows.writerow([str(result.folder), *(result.value(k) for k in keys), *(_cell(summary.get(c)) for c in columns)])
+        cells = (str(result.folder), *(result.value(key) for key in keys), *map(summary.get, columns))
+        rows.writerow([_cell(cell) for cell in cells])
     write_bytes(path, text.getvalue().encode())
 
 
 def _cell(value: Any) -> Any:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+    """A cell as text; what a spreadsheet would take for a formula begins with an apostrophe, as it does there."""
+    text = " ".join(map(str, value)) if isinstance(value, list) else value
+    is_formula = isinstance(text, str) and unicodedata.normalize("NFKC", text[:1]) in _FORMULA and text
+    return f"'{text}" if is_formula and as_number(text) is None else text
 
 
 def _of_validation(summary: dict[str, Any]) -> dict[str, Any]:

@@ -70,5 +70,11 @@ def spread(values: Sequence[float], places: int | None = None) -> str:
 
 
 def _aligned(lines: list[list[str]]) -> str:
+    lines = [list(map(_visible, line)) for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in lines)
+
+
+def _visible(cell: str) -> str:
+    """Returns the cell with codes that a terminal would obey spelled out."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in cell)

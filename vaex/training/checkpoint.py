@@ -13,7 +13,9 @@ import jax
 import numpy as np
 
 from vaex._check import VaexError
-from vaex.training.files import read_json, write_bytes, write_json
+from vaex._write import make_folder, writing
+from vaex.lines import pasted, setting
+from vaex.training.files import check, read_json, write_bytes, write_json
 
 _KEPT = 2
 
@@ -56,6 +58,8 @@ def from_arrays[T](like: T, arrays: Mapping[str, np.ndarray], where: str) -> T:
                 f"{where} is of another model: {name} has shape {arrays[name].shape}, expected {leaf.shape}; "
                 "use the config that it was trained with"
             )
+        if arrays[name].dtype != leaf.dtype:
+            raise VaexError(f"{where} is damaged: {name} holds {arrays[name].dtype}, expected {leaf.dtype}; restore it")
         leaves.append(arrays[name])
     return jax.tree_util.tree_unflatten(structure, leaves)
 
@@ -64,7 +68,7 @@ def save(folder: Path, at: int, tree: Any, meta: Mapping[str, Any]) -> None:
     """Writes the checkpoint of a state (which has a `step`) when its loop is at a step; the two newest remain."""
     from safetensors.numpy import save as serialise
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)  # and none above it: a run whose folder vanished has ended
     content = serialise(to_arrays(tree))
     name = f"step_{at:010d}"
     digest = hashlib.sha256(content).hexdigest()
@@ -80,8 +84,9 @@ def forget_after(folder: Path, at: int) -> None:
 
 def _remove(metadata: list[Path]) -> None:
     for path in metadata:
-        path.unlink()  # first: arrays without metadata are no checkpoint
-        path.with_suffix(".safetensors").unlink(missing_ok=True)
+        with writing(path):
+            path.unlink()  # first: arrays without metadata are no checkpoint
+            path.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def steps(folder: Path) -> list[int]:
@@ -95,6 +100,7 @@ def latest(folder: Path, at: int | None = None) -> Checkpoint | None:
     Raises:
         VaexError: where it is damaged; nothing falls back to an older one in silence.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load as deserialise
 
     found = [path for path in _metadata_files(folder) if at is None or _at(path) <= at]
@@ -102,15 +108,15 @@ def latest(folder: Path, at: int | None = None) -> Checkpoint | None:
         return None
     meta_path, arrays_path = found[-1], found[-1].with_suffix(".safetensors")
     try:
-        meta, content = read_json(meta_path), arrays_path.read_bytes()
+        meta, content = read_json(meta_path, step=int, sha256=str), arrays_path.read_bytes()
+        check(meta.setdefault("train_seconds", 0.0), (int, float), meta_path, "train_seconds")
         if hashlib.sha256(content).hexdigest() != meta["sha256"]:
             raise VaexError(f"the SHA-256 of {arrays_path.name} is not the one written with it")
         return Checkpoint(int(meta["step"]), _at(meta_path), deserialise(content), meta)
-    except (VaexError, OSError, KeyError, TypeError, ValueError) as error:
+    except (VaexError, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         older = f"to go on from the one before it ({found[-2].stem})" if len(found) > 1 else "to start again"
-        raise VaexError(
-            f"checkpoint {meta_path.with_suffix('')} is damaged: {error}\n{older}: rm {meta_path} {arrays_path}"
-        ) from None
+        line = pasted("rm", str(meta_path), str(arrays_path))
+        raise VaexError(f"checkpoint {meta_path.with_suffix('')} is damaged: {error}\n{older}: {line}") from None
 
 
 def require(run_dir: Path) -> Checkpoint:
@@ -123,7 +129,7 @@ def require(run_dir: Path) -> Checkpoint:
         raise VaexError(f"expected the folder of a run, got {run_dir}, which does not exist")
     found = latest(run_dir / "checkpoint")
     if found is None:
-        raise VaexError(f"{run_dir} holds no checkpoint; train there first: hydra.run.dir={run_dir}")
+        raise VaexError(f"{run_dir} holds no checkpoint; train there first: {setting('hydra.run.dir', run_dir)}")
     return found
 
 
@@ -137,7 +143,7 @@ def eval_arrays(found: Checkpoint) -> dict[str, np.ndarray]:
 
 
 def _metadata_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step_*.json"))
+    return sorted(path for path in folder.glob("step_*.json") if path.stem.removeprefix("step_").isdecimal())
 
 
 def _at(metadata: Path) -> int:

@@ -1,5 +1,6 @@
 """`evaluation.json` of a run's folder: what was measured after its training; entries are only ever added."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Mapping, Sequence
@@ -7,12 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from vaex._check import VaexError
+from vaex._write import CannotWrite
 from vaex.training import earlier
-from vaex.training.files import read_json, write_json
+from vaex.training.files import check, read_json, write_json
 
 NAME = "evaluation.json"
 VERSION = 1
 Entry = dict[str, Any]
+_KINDS = {
+    "metric": str,
+    "kind": str,
+    "split": str,
+    "settings": dict,
+    "numbers": dict,
+    "num_examples": int,
+    "seed": int,
+    "version": (int, str),
+    "headline": (str, type(None)),
+    "warnings": [str],
+}
 
 
 def read(folder: Path) -> list[Entry]:
@@ -28,7 +42,19 @@ def read(folder: Path) -> list[Entry]:
     entries = content.get("evaluations")
     if content.get("version") != VERSION or not isinstance(entries, list):
         raise VaexError(f"{path}: expected version {VERSION}, got {content.get('version')!r}; move it away to go on")
+    for entry in entries:
+        check(entry, dict, path, "evaluations")
+        for key, kind in _KINDS.items():
+            check(entry.get(key), kind, path, key)
     return entries
+
+
+def check_writable(folder: Path) -> None:
+    """Raises `CannotWrite` where no number could be added, so that it is not measured first."""
+    if not os.access(folder, os.W_OK):
+        read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        code = errno.EROFS if read_only else errno.EACCES
+        raise CannotWrite(OSError(code, os.strerror(code)), folder / NAME)
 
 
 def append(folder: Path, entries: Sequence[Entry]) -> None:

@@ -1,5 +1,6 @@
 """Image grids of a model, in the data's own units: by PIL, in milliseconds where a plot takes tenths of seconds."""
 
+import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from vaex._write import make_folder, write_bytes
 from vaex.data import Preparation
 from vaex.models import VAE
 from vaex.part import canonical
@@ -55,7 +57,7 @@ def draw(
     draws from the prior, from one key for every run, so that the runs of a sweep compare z by z. `traversal`: a row a
     latent, from -3 to 3, the others at the first image's code.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stored = np.asarray(test[: 2 * COLUMNS])
     # Few examples repeat, so that the program's shapes stay.
     stored = stored[np.arange(2 * COLUMNS) % len(stored)]
@@ -88,4 +90,6 @@ def save_grid(path: Path, grid: Float[np.ndarray, "rows columns H W C"], low: fl
     framed[:, :, 1:-1, 1:-1] = pixels
     sheet = framed.transpose(0, 2, 1, 3, 4).reshape(rows * framed.shape[2], columns * framed.shape[3], -1)
     image = np.round(255 * sheet).astype(np.uint8)
-    Image.fromarray(image[..., 0] if grey else image).save(path)
+    png = io.BytesIO()
+    Image.fromarray(image[..., 0] if grey else image).save(png, path.suffix.lstrip("."))
+    write_bytes(path, png.getvalue())

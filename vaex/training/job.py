@@ -18,10 +18,12 @@ from typing import Any
 import jax
 
 from vaex._check import VaexError
+from vaex._write import make_folder, writing
 from vaex.data import Dataset
+from vaex.lines import setting
 from vaex.loggers import Logger, Wandb
 from vaex.training import earlier
-from vaex.training.files import read_json
+from vaex.training.files import check, read_json
 from vaex.training.recipe import Recipe
 from vaex.training.trainer import Trainer
 
@@ -32,6 +34,7 @@ _MAY_DIFFER = (
     "experiment",
     "data.stream",
 )  # no number depends on them
+_NO_ID = "/\\#?%:"  # as W&B has it
 _PACKAGES = ("vaex-jax", "jax", "jaxlib", "flax", "optax", "numpy", "hydra-core", "wandb")
 
 
@@ -58,8 +61,10 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         VaexError: where another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    make_folder(folder, parents=True)
+    with writing(folder / ".lock"):
+        lock = (folder / ".lock").open("a")  # which empties nothing, should it be a link
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -76,13 +81,13 @@ def ended(job: Job) -> dict[str, Any] | None:
     before = refuse_other_settings(job.folder, job.config)
     if before is None:
         return None
-    if not same_data(before.get("data"), data_facts(job.data)):
+    if differing := data_differences(before.get("data"), data_facts(job.data)):
         raise VaexError(
-            f"{job.folder} was trained on other data ({before.get('data')}, now {data_facts(job.data)}); "
+            f"{job.folder} was trained on other data ({differing}); "
             "restore them, or leave out hydra.run.dir to start a new run"
         )
     summary = job.folder / "summary.json"
-    content = read_json(summary) if summary.exists() else {"status": None}
+    content = read_json(summary, status=str) if summary.exists() else {"status": None}
     if content["status"] in ("completed", "diverged"):
         return content
     earlier.refuse_changed(job.folder, before)
@@ -99,6 +104,10 @@ def refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, 
     if not path.exists():
         return None
     before = read_json(path)
+    for key in ("id", "wandb_id"):  # of which paths are made
+        check(before.get(key, ""), str, path, key)
+        if set(before.get(key, "")) & set(_NO_ID):
+            raise VaexError(f"{path} is damaged ({key}: {before[key]!r} holds one of {_NO_ID}); restore it")
     changed = _differences(earlier.config_of(before), config, but=earlier.not_compared(before))
     if changed:
         known = _flatten(before.get("config", {}))
@@ -108,7 +117,7 @@ def refuse_other_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, 
         raise VaexError(
             f"{folder} holds a run with other settings ({'; '.join(differing)}); "
             f"{line}; or choose another folder and, to start a new run from its parameters, add "
-            f"trainer.init_from={folder}"
+            f"{setting('trainer.init_from', folder)}"
         )
     return before
 
@@ -125,6 +134,7 @@ def facts(job: Job) -> dict[str, Any]:
         "wandb_id": before.get("wandb_id") or wandb_id or secrets.token_hex(4),
         "group": job.group,
         "command": shlex.join(sys.argv),
+        "cwd": str(Path.cwd()),  # what relative paths of the config are relative to
         "config_overrides": list(job.overrides),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
@@ -142,10 +152,15 @@ def data_facts(data: Dataset) -> dict[str, Any]:
     return {"name": data.name, **sizes, "sha256": data.sha256, **content, **exact}
 
 
-def same_data(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
-    """Whether two `data_facts` tell of the same data; what an earlier version did not write is not compared."""
-    keys = (before or {}).keys() - {"name"} | ({"rescaled_in"} & now.keys())
-    return before is not None and all(now.get(key) == before.get(key) for key in keys)
+def data_differences(there: object, now: Mapping[str, Any]) -> str:
+    """Returns what tells a run's data from those at hand, or nothing: a file may have another name by now.
+
+    What an earlier version did not write is not compared, but for `rescaled_in`, which it did in another way.
+    """
+    known = there if isinstance(there, Mapping) and there else dict.fromkeys(now)
+    keys = [key for key in now if key != "name" and (key in known or key == "rescaled_in")]
+    pairs = ((key, known.get(key), now[key]) for key in keys)
+    return ", ".join(f"{key} {old} there, {value} now" for key, old, value in pairs if old != value)
 
 
 def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from vaex._check import VaexError
+from vaex._write import of_writing
 from vaex.data import Dataset
 from vaex.loggers import Jsonl, Log, RunInfo
 from vaex.metrics import ALARMS, alarms, summarise_decomposition
@@ -49,7 +50,11 @@ class Member:
 
     def fail(self, error: Exception) -> None:
         """Marks the member as failed."""
-        self.error = self.error or error
+        refusal = of_writing(error)  # of the disk: the same command goes on, once it takes more
+        self.error = self.error or refusal or error
+        if refusal is not None:
+            self.interrupt(str(refusal))
+            return
         if self.job.group is not None and not isinstance(error, VaexError):
             self.log.info("failed", exc_info=error)  # into its own log; the console has the message
         self.summary |= {"status": "failed", "message": f"{type(error).__name__}: {error}"}
