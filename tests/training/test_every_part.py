@@ -176,7 +176,7 @@ WEIGHTED = [
 DRAWN = list(itertools.product(("reparameterized", "stl", "dreg"), (1, 2), (None, 1), (Gaussian(), OptimalGaussian())))
 
 
-@pytest.mark.parametrize("make", [*BOUNDS, *WEIGHTED], ids=lambda m: str(getattr(m, "__name__", m)))
+@pytest.mark.parametrize("make", [*BOUNDS, *WEIGHTED], ids=lambda m: getattr(m, "func", m).__name__)
 def test_every_combination_traces_or_is_refused(make, vectors):
     """Each way of making draws, under a likelihood that reads the batch too: refused before tracing, or a step."""
     taken = []
