@@ -82,6 +82,19 @@ def test_shapes(likelihood, x, outside):
 
 
 @ALL
+def test_no_noise_stands_for_a_pull_of_either_sign(likelihood, x, outside):
+    """Under `capacity` beta is -gamma below C: a fixed scale then implies no noise, a learned one stays itself."""
+    params, _, _ = given(likelihood, x)
+    pulled = likelihood.implied(params, jnp.float32(-100.0), False)
+    assert float(pulled["effective_beta"]) < 0
+    assert float(pulled.get("observation_noise", 1.0)) > 0
+    weighed = likelihood.implied(params, jnp.float32(2.0))
+    assert float(weighed.get("observation_noise", 1.0)) > 0
+    if "observation_noise" in pulled:
+        assert float(pulled["observation_noise"]) == float(weighed["observation_noise"])
+
+
+@ALL
 def test_one_program_under_jit_grad_and_vmap(likelihood, x, outside):
     params, raw, _ = given(likelihood, x)
     traces = []

@@ -89,6 +89,30 @@ def test_stratified_weights_are_the_papers_and_leave_padding_out():
     np.testing.assert_allclose(np.diag(w), 0.01, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("num_train", "weights"),
+    [
+        (100, [1.0]),
+        (1, [1.0]),
+        (100, [1.0, 0.0, 0.0]),
+        (1, [1.0, 0.0, 0.0]),
+        (3, [1.0] * 6),
+        (3, [1.0] * 4),
+        (3, [1.0] * 5 + [0.0]),
+        (4, [1.0] * 4),
+    ],
+)
+def test_stratified_weights_sum_to_one_at_any_size(num_train, weights):
+    """A single example is all there is, and a batch of more than the data set weighs each of its examples alike."""
+    num = int(sum(weights))
+    w = np.exp(np.asarray(mixture_weights("stratified", num_train, jnp.array(weights))))
+    assert np.isfinite(w).all()
+    np.testing.assert_allclose(w.sum(1), 1.0, rtol=1e-6)  # rows of padding too, or 0 times them is NaN
+    assert not w[:, num:].any()
+    if num == 1 or num > num_train:
+        np.testing.assert_allclose(w[:num, :num], 1.0 / num, rtol=1e-6)
+
+
 def test_stratified_density_is_unbiased_for_the_data_sets_mixture():
     """Over all batches, E q^(z) = q(z): for one z of the first of five points, and every batch of three."""
     import itertools

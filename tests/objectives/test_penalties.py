@@ -1,5 +1,7 @@
 """Penalties against closed forms."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,26 @@ import pytest
 from tests.objectives.conjugate import mean_and_4se
 from vaex._check import VaexError
 from vaex.distributions import Normal, kl_divergence
-from vaex.objectives import ELBO, Context, Draws, Level, dip_vae, info_vae, tc_vae, wae_mmd
+from vaex.likelihoods import Gaussian
+from vaex.models import VAE, decoders, encoders
+from vaex.objectives import (
+    ELBO,
+    GECO,
+    IWAE,
+    Capacity,
+    Context,
+    Draws,
+    FreeBits,
+    Level,
+    PIControl,
+    TargetRate,
+    dip_vae,
+    info_vae,
+    tc_vae,
+    wae_mmd,
+)
 from vaex.objectives.penalties import DIP, MMD, NoPenalty, TotalCorrelation
+from vaex.schedules import Linear
 
 PRIOR = Normal(jnp.zeros(2), jnp.zeros(2))
 
@@ -116,6 +136,60 @@ def test_named_objectives_are_elbos_with_their_papers_weights():
     assert wae["beta"] == 0.0
     for found in (tc, dip, info, wae):
         assert found["elbo"] == pytest.approx(plain["elbo"], rel=1e-6)  # the plain one, whatever was trained
+
+
+def loss_of(objective, step=0):
+    """The terms of a batch at a step of ten."""
+    ctx = context(4, num_train=50)._replace(step=jnp.int32(step))
+    _, _, terms = objective(batch(MEANS, VARIANCES), objective.init(), ctx)
+    return {k: float(v) for k, v in terms.items()}
+
+
+@pytest.mark.parametrize("kl", ["analytic", "sampled"])
+@pytest.mark.parametrize(
+    ("make", "step", "now", "final"),
+    [
+        (ELBO, 0, 1.0, 1.0),
+        (partial(ELBO, beta=4.0), 0, 4.0, 4.0),
+        (partial(ELBO, beta=0.0), 0, 0.0, 0.0),
+        (partial(ELBO, beta=4.0, beta_schedule=Linear()), 5, 2.0, 4.0),
+        (partial(ELBO, beta=4.0, beta_schedule=Linear()), 0, 0.0, 4.0),
+        (partial(GECO, target=3.0, beta=0.5), 0, 0.5, 0.5),
+        (partial(PIControl, target=3.0, beta=2.0), 0, 2.0, 2.0),
+        (partial(TargetRate, target=3.0, beta=3.0), 0, 3.0, 3.0),
+    ],
+)
+def test_parts_of_the_rate_take_the_rates_own_weight(make, step, now, final, kl):
+    """loss = distortion + w (a I + b TC + c KL_d), and at 1, 1, 1 nothing is added."""
+    a, b, c = 0.0, 6.0, 0.5
+    plain = loss_of(make(kl=kl), step)
+    found = loss_of(make(kl=kl, penalty=TotalCorrelation(a, b, c)), step)
+    parts = [found[name] for name in ("mutual_information", "total_correlation", "dimension_wise_kl")]
+    assert found["beta"] == pytest.approx(now)
+    for name, weight in (("loss", now), ("objective", final)):
+        added = weight * np.dot([a - 1, b - 1, c - 1], parts)
+        assert found[name] == pytest.approx(plain[name] + added, rel=1e-5)  # float32
+        if kl == "sampled":  # then I + TC + KL_d is the rate to rounding
+            assert found[name] == pytest.approx(plain["distortion"] + weight * np.dot([a, b, c], parts), rel=1e-5)
+    nothing = loss_of(make(kl=kl, penalty=TotalCorrelation(1.0, 1.0, 1.0)), step)
+    assert (nothing["loss"], nothing["objective"]) == (plain["loss"], plain["objective"])
+
+
+@pytest.mark.parametrize("objective", [FreeBits, Capacity])
+def test_a_loss_that_is_not_linear_refuses_parts(objective):
+    model = VAE(encoders.Linear(), decoders.Linear(), Gaussian(), 2, (6,))
+    with pytest.raises(VaexError, match=r"penalty@objective\.penalty=none"):
+        objective(penalty=TotalCorrelation()).check(model, 10)
+    for other in (DIP(), MMD(), NoPenalty()):
+        objective(penalty=other).check(model, 10)
+
+
+def test_what_is_not_a_mean_over_examples_says_so():
+    means = [ELBO(), GECO(target=3.0), PIControl(target=3.0), TargetRate(target=3.0), IWAE()]
+    others = [FreeBits(), Capacity(), tc_vae(), dip_vae(), info_vae(), wae_mmd(), GECO(target=3.0, penalty=DIP())]
+    assert [one.of_batch for one in means] == [False] * len(means)
+    assert [one.of_batch for one in others] == [True] * len(others)
+    assert [one.least_batch for one in others] == [1, 1, 2, 2, 2, 2, 2]
 
 
 def test_the_three_parts_sum_to_the_sampled_rate_and_their_gradient_is_no_constants():

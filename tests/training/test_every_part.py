@@ -104,7 +104,7 @@ OBJECTIVES = [
     (info_vae(), info_vae(alpha=0.5)),
     (wae_mmd(), wae_mmd(weight=100.0)),
     (GECO(target=20.0, penalty=DIP()), GECO(target=22.0, penalty=DIP(diagonal=1.0))),
-    (FreeBits(penalty=TotalCorrelation()), FreeBits(penalty=TotalCorrelation(total_correlation=3.0))),
+    (ELBO(2.0, penalty=TotalCorrelation()), ELBO(4.0, penalty=TotalCorrelation(total_correlation=3.0))),
     (TargetRate(target=4.0, penalty=MMD()), TargetRate(target=4.0, penalty=MMD(weight=3.0))),
 ]
 

@@ -18,7 +18,7 @@ from vaex.training import precision
 from vaex.training.evaluate import Stopped, batches
 from vaex.training.members import Members, packed, side_by_side
 from vaex.training.memory import make_room
-from vaex.training.streams import stream
+from vaex.training.streams import SPLITS, stream
 from vaex.typing import Params, PRNGKey
 
 
@@ -113,7 +113,7 @@ def _measured(
 ) -> tuple[list[Any], list[Any]]:
     """Returns, for every member, what the metric says of the examples, and of all of them together."""
     rows = getattr(data, split)
-    num, key = metric.count(len(rows)), stream(seed, "evaluation")
+    num, key = metric.count(len(rows)), stream(seed, "evaluation", SPLITS.index(split))
     models, params = members.scatter([run.model for run in runs]), members.scatter([run.params for run in runs])
     preparation = canonical(data.preparation)
     parts: list[list[Any]] = []

@@ -83,14 +83,20 @@ class Likelihood(ABC):
         """Returns what the log says of this likelihood, with whatever a reader could mistake."""
         return self.name
 
-    def implied(self, params: Params, beta: Scalar) -> dict[str, Scalar]:
+    def implied(self, params: Params, beta: Scalar, is_weight: bool = True) -> dict[str, Scalar]:
         """Returns what a weight `beta` on the rate means for this likelihood, whatever its scale is called.
 
         `effective_beta` is the weight after rescaling the loss to noise of scale 1: it tells apart settings that only
-        trade a fixed scale for beta. `observation_noise`, where there is one, is the scale of x, in the model's units,
+        trade a fixed scale for beta. `observation_noise`, if there is one, is the scale of x, in the model's units,
         at which the same loss is an ELBO with beta = 1; of a learned scale, that scale.
+
+        Args:
+            params: the likelihood's own.
+            beta: d loss / d rate over d loss / d distortion.
+            is_weight: False if `beta` may be negative (`objective=capacity`): then no scale stands for it, and a fixed
+                one has no `observation_noise`.
         """
-        del params
+        del params, is_weight
         return {"effective_beta": beta}
 
     # Parts whose parameters are a statistic of the data (an analytic scale) define these three.

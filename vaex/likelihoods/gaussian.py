@@ -31,8 +31,9 @@ class _Located(Likelihood):
         """Returns the log standard deviation, one number for all dimensions."""
         raise NotImplementedError
 
-    def implied(self, params: Params, beta: Scalar) -> dict[str, Scalar]:
+    def implied(self, params: Params, beta: Scalar, is_weight: bool = True) -> dict[str, Scalar]:
         """Returns beta itself, whose likelihood has its own scale, and that scale."""
+        del is_weight
         return {"effective_beta": beta, "observation_noise": jnp.exp(self.log_scale(params))}
 
     def output_bias(self, stats: Stats) -> Raw:
@@ -69,12 +70,12 @@ class Gaussian(_Located):
         del params
         return jnp.log(jnp.asarray(self.scale, jnp.float32))
 
-    def implied(self, params: Params, beta: Scalar) -> dict[str, Scalar]:
+    def implied(self, params: Params, beta: Scalar, is_weight: bool = True) -> dict[str, Scalar]:
         """Returns beta s^2, the weight at unit noise, and s sqrt(beta), the noise at unit weight."""
         del params
         # SSE / (2 s^2) + beta R  ~  SSE / 2 + beta s^2 R  ~  SSE / (2 beta s^2) + R
-        noise = self.scale * jnp.sqrt(jnp.maximum(beta, 0.0))  # a capacity above the rate has a negative weight
-        return {"effective_beta": beta * self.scale**2, "observation_noise": noise}
+        noise = {"observation_noise": self.scale * jnp.sqrt(jnp.maximum(beta, 0.0))} if is_weight else {}
+        return {"effective_beta": beta * self.scale**2, **noise}
 
     def describe(self) -> str:
         """Returns the scale, and what it makes of the squared error."""

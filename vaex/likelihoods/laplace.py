@@ -60,9 +60,10 @@ class Laplace(Likelihood):
         """Returns m + b eps."""
         return jnp.asarray(raw) + jnp.exp(self.log_scale(params)) * jax.random.laplace(key, raw.shape, raw.dtype)
 
-    def implied(self, params: Params, beta: Scalar) -> dict[str, Scalar]:
+    def implied(self, params: Params, beta: Scalar, is_weight: bool = True) -> dict[str, Scalar]:
         """Returns b beta twice, for a fixed scale: the weight at unit noise, and the noise at unit weight."""
         # |x - m| / b + beta R  ~  |x - m| + b beta R  ~  |x - m| / (b beta) + R
         if self.scale is None:
             return {"effective_beta": beta, "observation_noise": jnp.exp(self.log_scale(params))}
-        return {"effective_beta": beta * self.scale, "observation_noise": beta * self.scale}
+        noise = {"observation_noise": beta * self.scale} if is_weight else {}
+        return {"effective_beta": beta * self.scale, **noise}

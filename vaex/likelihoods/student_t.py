@@ -83,6 +83,7 @@ class StudentT(Likelihood):
         noise = jax.random.t(key, self.degrees(params), raw.shape, raw.dtype)
         return jnp.asarray(raw) + jnp.exp(self.log_scale(params)) * noise
 
-    def implied(self, params: Params, beta: Scalar) -> dict[str, Scalar]:
-        """Returns beta itself, and the scale."""
+    def implied(self, params: Params, beta: Scalar, is_weight: bool = True) -> dict[str, Scalar]:
+        """Returns beta itself, and the scale, fixed or learned: no other scale makes up for a weight of heavy tails."""
+        del is_weight
         return {"effective_beta": beta, "observation_noise": jnp.exp(self.log_scale(params))}

@@ -123,7 +123,7 @@ class VAE:
             raw, own = log_px, self.likelihood.at_batch(own, log_px, x, weight)
             log_px = _over_samples(lambda r: self.likelihood.log_prob(own, r, x), (raw,))
         kl = kl_divergence(q, prior)
-        return Draws((Level(z, log_qz, log_pz, q, None if kl is None else kl[None]),), log_px)
+        return Draws((Level(z, log_qz, log_pz, q, None if kl is None else kl[None]),), log_px, own)
 
     def apply(self, params: Params, key: PRNGKey, x: Event, num_samples: int = 1) -> Draws:
         """Returns `num_samples` draws for one example: prior, posterior and draws in one call."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from vaex.distributions import Distribution
-from vaex.typing import Number, PRNGKey, Scalar
+from vaex.typing import Number, Params, PRNGKey, Scalar
 
 State = Any
 Terms = dict[str, Scalar]
@@ -29,6 +29,9 @@ class Draws(NamedTuple):
 
     levels: tuple[Level, ...]
     log_px: Float[Array, "*B K"]  # log p(x|z), nats, summed over the event
+    likelihood: (
+        Params | tuple[()]
+    ) = ()  # the likelihood's own parameters behind log_px: a scale may be that of the batch
 
 
 class Drawing(NamedTuple):
@@ -70,8 +73,18 @@ class Objective(Protocol):
         ...
 
     @property
-    def pairwise(self) -> bool:
-        """Whether the terms compare the examples of a batch, so that they depend on its size."""
+    def of_batch(self) -> bool:
+        """Whether the terms are not means over examples, so that they depend on the batch's size."""
+        ...
+
+    @property
+    def least_batch(self) -> int:
+        """The fewest examples that a batch may hold: 2 if the terms compare them."""
+        ...
+
+    @property
+    def beta_is_weight(self) -> bool:
+        """Whether `beta` is a weight of the rate, never negative, for which a fixed noise scale can be traded."""
         ...
 
     def check(self, model: Any, num_steps: int) -> None:

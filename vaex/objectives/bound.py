@@ -61,9 +61,19 @@ class Bound(ABC):
         return self.num_samples
 
     @property
-    def pairwise(self) -> bool:
-        """No example is compared with another."""
+    def of_batch(self) -> bool:
+        """False: a bound is a mean over examples."""
         return False
+
+    @property
+    def least_batch(self) -> int:
+        """1: no example is compared with another."""
+        return 1
+
+    @property
+    def beta_is_weight(self) -> bool:
+        """True: the rate counts once."""
+        return True
 
     @abstractmethod
     def value(self, log_w: Float[Array, " S"]) -> Scalar:

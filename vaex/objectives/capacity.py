@@ -1,5 +1,7 @@
 """A rate that is pulled to a target which grows."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 
 from vaex import _check
@@ -17,6 +19,9 @@ class Capacity(WeightedELBO):
     References:
         Burgess et al., "Understanding Disentangling in beta-VAE", 2018.
     """
+
+    linear_in_rate: ClassVar[bool] = False
+    beta_is_weight: ClassVar[bool] = False  # a pull of either sign, which no noise stands for
 
     gamma: float = 100.0
     capacity: float = 25.0  # C, nats per datum

@@ -54,4 +54,4 @@ def weighed(dist: Scalar, rate: Scalar, beta: Scalar, state: State, target: Numb
     """Returns distortion + beta rate, whose beta is a state and no setting: so loss and target objective are one."""
     beta = jax.lax.stop_gradient(beta)
     loss = dist + beta * rate
-    return Weighed(loss, loss, beta, state, {"target": jnp.float32(1.0) * target})
+    return Weighed(loss, loss, beta, state, {"target": jnp.float32(1.0) * target}, beta)

@@ -43,7 +43,8 @@ def mixture_weights(estimator: str, num_train: Number, weights: Float[Array, " B
     that I is too large by about log N, TC by (D - 1) log N, and the dimension-wise KL too small by D log N, to first
     order constants that no gradient sees.
     `stratified`: w_ii = 1/N, one other example (N - M)/(N M), the rest 1/M, with M = B - 1 (Chen et al. 2018,
-    Appendix C), whose weights sum to one and whose estimate of q(z) is unbiased; that of log q(z) is biased low.
+    Appendix C), whose weights sum to one and whose estimate of q(z) is unbiased; that of log q(z) is biased low. At
+    B = 1 the one example is both and weighs 1; at B > N the batch holds the whole data set, and each weighs 1/B.
 
     Args:
         estimator: one of the two.
@@ -57,9 +58,10 @@ def mixture_weights(estimator: str, num_train: Number, weights: Float[Array, " B
         w = jnp.broadcast_to(1.0 / (num_train * num), (size, size))
     else:
         m = jnp.maximum(num - 1.0, 1.0)
-        # A batch that holds more than a whole epoch's examples has no one left out.
-        rest = jnp.maximum(num_train - m, 0.0) / (num_train * m)
-        w = jnp.where(row == col, 1.0 / num_train, jnp.where(col == (row + 1) % num.astype(int), rest, 1.0 / m))
+        itself, other = row == col, col == (row + 1) % num.astype(int)
+        w = itself / num_train + other * (num_train - m) / (num_train * m) + ~(itself | other) / m
+        # Rows of padding have finite weights too: what they give is multiplied by 0.
+        w = jnp.where((num <= num_train) & (weights[:, None] > 0), w, 1.0 / num)
     real = weights[None, :] > 0
     return jnp.where(real, jnp.log(jnp.where(real & (w > 0), w, 1.0)), -jnp.inf) + jnp.where(w > 0, 0.0, -jnp.inf)
 

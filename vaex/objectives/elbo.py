@@ -39,4 +39,4 @@ class ELBO(WeightedELBO):
         """Returns distortion + beta s(t) rate."""
         del draws
         beta = self.beta * self.beta_schedule.rising(ctx.step, ctx.num_steps)
-        return Weighed(dist + beta * rate, dist + self.beta * rate, beta, state, {})
+        return Weighed(dist + beta * rate, dist + self.beta * rate, beta, state, {}, self.beta)

@@ -1,6 +1,6 @@
 """A rate below which nothing is gained."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -22,6 +22,8 @@ class FreeBits(WeightedELBO):
     References:
         Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow", 2016, Appendix C.
     """
+
+    linear_in_rate: ClassVar[bool] = False
 
     free: float = 0.1  # nats a group
     group_size: int = static(default=1)  # latents

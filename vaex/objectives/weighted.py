@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Array, Float
 
@@ -22,7 +22,7 @@ from vaex.objectives.base import (
 )
 from vaex.objectives.penalties import NoPenalty, Penalty
 from vaex.part import part, static
-from vaex.typing import Scalar
+from vaex.typing import Number, Scalar
 
 
 class Weighed(NamedTuple):
@@ -30,14 +30,18 @@ class Weighed(NamedTuple):
 
     loss: Scalar  # what this step minimises
     objective: Scalar  # with the final weights
-    beta: Scalar  # d loss / d rate over d loss / d distortion, where the loss is linear in both
+    beta: Scalar  # d loss / d rate over d loss / d distortion
     state: State  # after this step
     terms: Terms  # more to log
+    final_beta: Number = 1.0  # that of `objective`, if the loss is linear in the rate
 
 
 @part
 class WeightedELBO(ABC):
     """A weighted sum of distortion and rate, plus a penalty; subclasses say how they are weighed."""
+
+    linear_in_rate: ClassVar[bool] = True  # whether the loss is distortion + beta rate, and so a mean over examples
+    beta_is_weight: ClassVar[bool] = True
 
     _: KW_ONLY
     penalty: Penalty = NoPenalty()
@@ -66,10 +70,19 @@ class WeightedELBO(ABC):
         self.check_weights(num_steps)
         estimators.check_draws(model, self.estimator, self.num_samples, self.chunk)
         self.penalty.check(model)
+        self._check_penalty()
         if self.kl == "analytic" and not model.has_exact_kl:
             raise VaexError(
                 "objective.kl=analytic: expected a posterior and prior with a closed-form KL, got "
                 f"{type(model.posterior).__name__} and {type(model.prior).__name__}; use objective.kl=sampled"
+            )
+
+    def _check_penalty(self) -> None:
+        if self.penalty.of_rate and not self.linear_in_rate:
+            raise VaexError(
+                f"objective.penalty: {type(self.penalty).__name__} weighs the parts of a rate that has one weight, but "
+                f"the loss of {type(self).__name__} is not linear in the rate; type objective=elbo "
+                "penalty@objective.penalty=total_correlation, or penalty@objective.penalty=none"
             )
 
     def check_weights(self, num_steps: int) -> None:
@@ -87,9 +100,14 @@ class WeightedELBO(ABC):
         return Drawing(stop_q=self.estimator == "stl", chunk=self.chunk)
 
     @property
-    def pairwise(self) -> bool:
-        """Whether the penalty compares examples."""
-        return self.penalty.pairwise
+    def of_batch(self) -> bool:
+        """Whether the loss is not linear in the batch's mean rate, or the penalty not a mean over examples."""
+        return self.penalty.of_batch or not self.linear_in_rate
+
+    @property
+    def least_batch(self) -> int:
+        """The penalty's."""
+        return self.penalty.least_batch
 
     def init(self) -> State:
         """Returns no state."""
@@ -119,10 +137,12 @@ class WeightedELBO(ABC):
         dist = weighted_mean(distortion(draws), ctx.weights)
         weighed = self.weigh(draws, rate, dist, state, ctx)
         penalty, more = self.penalty(draws, ctx)
-        loss = weighed.loss + penalty
+        # What weighs parts of the rate takes the rate's own weight
+        now, final = (weighed.beta, weighed.final_beta) if self.penalty.of_rate else (1.0, 1.0)
+        loss = weighed.loss + now * penalty
         terms = {
             "loss": loss,
-            "objective": weighed.objective + penalty,
+            "objective": weighed.objective + final * penalty,
             "elbo": -(dist + rate),
             "rate": rate,
             "distortion": dist,

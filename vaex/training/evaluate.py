@@ -1,6 +1,7 @@
 """Evaluation on a whole split: every example once, the last batch padded and masked.
 
-Keys are fold_in(fold_in(key, example), sample), so that no number depends on batch, chunk, pack or device count.
+Keys are fold_in(fold_in(key, example), sample), so that no number depends on batch, chunk, pack or device count; the
+key is that of the run and the split.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from vaex.data import Preparation
+from vaex.data.splits import generator
 from vaex.metrics import Estimate, decomposition_of, importance_estimate
 from vaex.metrics.nll import CHUNK
 from vaex.objectives import Context, Terms
@@ -29,6 +31,7 @@ MIXTURE_VALUES = 2**23  # log densities at once
 
 Index = Int[np.ndarray | Array, " B"]
 Weights = Float[np.ndarray | Array, " B"]  # 1 for an example, 0 for padding
+MEANS = ("elbo", "rate", "distortion")  # over examples, whatever the objective
 
 
 class Stopped(Exception):
@@ -43,6 +46,19 @@ def batches(num: int, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield np.minimum(index, num - 1).astype(np.int32), (index < num).astype(np.float32)
 
 
+def blocks(num: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields the indices of ceil(num / size) blocks of exactly `size` examples, for terms that are not means over them.
+
+    They cut a fixed permutation of the split, which may be sorted; the last block is filled up from its start. A split
+    of fewer than `size` examples is one block. With the indices come weights: 0 where an example comes a second time.
+    """
+    order = generator(0, "blocks").permutation(num)
+    size = min(num, size)
+    for first in range(0, num, size):
+        place = np.arange(first, first + size)
+        yield order[place % num].astype(np.int32), (place < num).astype(np.float32)
+
+
 @packed(each=("recipe", "state"), static=("num_train",))
 def terms_sum(
     recipe: Recipe,
@@ -52,23 +68,35 @@ def terms_sum(
     split: Shaped[Array, "N *event"],
     index: Index,
     weights: Weights,
+    of_split: Number,
+    batch: Number,
     num_train: int,
 ) -> Terms:
-    """Returns the objective's terms on one batch, in nats per datum, times the number of its examples."""
+    """Returns the objective's terms on one batch, in nats per datum, times the sum of `weights`.
+
+    Of an objective whose terms are not means over examples, all but `MEANS` are the whole block's, whatever `weights`
+    leave out, and are not multiplied. `of_split` is the split's place in `SPLITS`, `batch` the number of the batch.
+    """
     model, objective, params = recipe.model, recipe.objective, state.eval_params
-    prior, key = model.prior_of(params), stream(recipe.seed, "evaluation")
+    prior, key = model.prior_of(params), stream(recipe.seed, "evaluation", of_split)
 
     def one(i, x):  # type: ignore[no-untyped-def]
         keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, i)))(jnp.arange(objective.num_draws))
         return model.draws(params, prior, model.posterior_of(params, x), keys, x, drawing=objective.drawing)
 
     draws = jax.vmap(one)(index, preparation(split[index]))
-    own = jax.random.fold_in(stream(recipe.seed, "objective"), step)
+    own = jax.random.fold_in(jax.random.fold_in(stream(recipe.seed, "objective", of_split), step), batch)
     log_jacobian = model.likelihood.log_jacobian(preparation.log_jacobian(model.event_shape))
     context = Context(step, recipe.num_steps, own, prior, num_train, weights, log_jacobian)
-    terms = objective(draws, state.objective_state, context)[2]
-    terms |= model.likelihood.implied(params["likelihood"], terms["beta"])
-    return jax.tree.map(lambda t: t * jnp.sum(weights), terms)
+
+    def terms_at(weights: Weights) -> Terms:
+        terms = objective(draws, state.objective_state, context._replace(weights=weights))[2]
+        return terms | model.likelihood.implied(params["likelihood"], terms["beta"], objective.beta_is_weight)
+
+    means = {name: term * jnp.sum(weights) for name, term in terms_at(weights).items()}
+    if not objective.of_batch:
+        return means
+    return terms_at(jnp.ones_like(weights)) | {name: means[name] for name in MEANS}
 
 
 @packed(each=("recipe", "state"), static=("num_samples",), results=2)
@@ -78,13 +106,14 @@ def estimate_batch(
     preparation: Preparation,
     split: Shaped[Array, "N *event"],
     index: Index,
+    of_split: Number,
     num_samples: int,
 ) -> tuple[Estimate, Float[Array, " B"]]:
     """Returns the importance-weighted estimates of one batch, and each example's mean squared reconstruction error.
 
     The error is of the mean reconstruction, in the data's own units, averaged over the event.
     """
-    model, params, key = recipe.model, state.eval_params, stream(recipe.seed, "evaluation")
+    model, params, key = recipe.model, state.eval_params, stream(recipe.seed, "evaluation", of_split)
 
     def one(i, x):  # type: ignore[no-untyped-def]
         estimate = importance_estimate(model, params, key, i, x, num_samples, min(num_samples, CHUNK))
@@ -100,6 +129,7 @@ def decompose_split(
     state: TrainState,
     preparation: Preparation,
     split: Shaped[Array, "N *event"],
+    of_split: Number,
     num_draws: int,
     block: int,
 ) -> Decomposition:
@@ -107,7 +137,7 @@ def decompose_split(
     model, params = recipe.model, state.eval_params
     num = len(split)
     q = jax.lax.map(lambda x: model.posterior_of(params, preparation(x)), split, batch_size=min(BATCH, num))
-    key = stream(recipe.seed, "decomposition")
+    key = stream(recipe.seed, "decomposition", of_split)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(num_draws))
     return decomposition_of(q, model.prior_of(params), keys, num, block)
 

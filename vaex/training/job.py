@@ -53,6 +53,9 @@ class Job:
     name: str = ""  # the swept keys
     group: str | None = None  # the sweep
 
+    def __post_init__(self) -> None:
+        self.recipe.check_data(self.data)
+
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:

@@ -102,11 +102,20 @@ class Member:
             )
 
     def notes(self) -> tuple[str, ...]:
-        """Returns what was done to the data, what the likelihood is, and where products differ from what was asked."""
+        """Returns what was done to the data, what the likelihood is, and what a reader of the numbers must know."""
         recipe = self.job.recipe
         likelihood = f"likelihood: {recipe.model.likelihood.describe()}"
         of_products = precision.notes(recipe.matmul_precision, recipe.evaluation_precision)
-        return (*self.job.data.notes, likelihood, *of_products)
+        return (*self.job.data.notes, likelihood, *of_products, *self._small_splits())
+
+    def _small_splits(self) -> Iterator[str]:
+        size, data = self.recipe.batch_size, self.job.data
+        for name, split in (("validation", data.validation), ("test", data.test)):
+            if self.recipe.objective.of_batch and split is not None and len(split) < size:
+                yield (
+                    f"the {name} split holds {len(split)} examples, fewer than trainer.batch_size={size}: what is not "
+                    f"a mean over examples, such as objective, is that of one block of {len(split)}"
+                )
 
     def state_at(self, start: int) -> TrainState | None:
         """Returns what to train from: a checkpoint's state, one with `trainer.init_from`'s parameters, or None: fresh.

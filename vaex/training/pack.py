@@ -22,6 +22,7 @@ from vaex.training.members import Each, Members, side_by_side
 from vaex.training.memory import COMPILING, make_room
 from vaex.training.recipe import Recipe
 from vaex.training.step import TrainState, init_state, run_steps
+from vaex.training.streams import SPLITS
 from vaex.typing import Stats
 
 
@@ -34,6 +35,7 @@ class Pack:
 
     def __init__(self, recipes: Sequence[Recipe], data: Dataset, members: Members | None = None):
         make_room()  # those of earlier packs may go
+        recipes[0].check_data(data)
         recipes = [canonical(recipe) for recipe in recipes]
         if len({program_of(recipe) for recipe in recipes}) > 1:
             raise VaexError("a pack: expected recipes of one structure, got several; train each structure by itself")
@@ -127,9 +129,11 @@ class Pack:
             for name, split in self.splits.items():
                 index, weights = next(self._term_batches(name))
                 about = (self.recipes, states, self.preparation, np.int32(0), split, index, weights)
-                self.members.compiled(evaluate.terms_sum, *about, num_train=num_train, products=self.products)
+                numbers = _place(name), np.int32(0)
+                settings = {"num_train": num_train, "products": self.products}
+                self.members.compiled(evaluate.terms_sum, *about, *numbers, **settings)
                 index, _ = next(self._estimate_batches(name, num_samples))
-                about = (self.recipes, states, self.preparation, split, index)
+                about = (self.recipes, states, self.preparation, split, index, _place(name))
                 self.members.compiled(evaluate.estimate_batch, *about, num_samples=num_samples, products=self.products)
                 if self._factorized:
                     about, (draws, block) = self._split_arguments(states, name), self._mixture(name)
@@ -151,9 +155,10 @@ class Pack:
 
     def _term_batches(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         num = len(self._rows[name])
-        # What compares the examples of a batch depends on its size: then that of training, whatever the pack.
-        pairwise = self.recipe.objective.pairwise
-        return evaluate.batches(num, self.recipe.batch_size if pairwise else self._at_once(evaluate.BATCH, num))
+        # What is not a mean over examples depends on the batch's size: then that of training, whatever the pack.
+        if self.recipe.objective.of_batch:
+            return evaluate.blocks(num, self.recipe.batch_size)
+        return evaluate.batches(num, self._at_once(evaluate.BATCH, num))
 
     def _estimate_batches(self, name: str, num_samples: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         num = len(self._rows[name])
@@ -165,15 +170,27 @@ class Pack:
         return min(num, max(1, most // self.members.at_once))
 
     def terms(self, states: Each, name: str, step: int) -> list[dict[str, float]]:
-        """Returns every member's objective terms on a split, with the weights of a step; nats per datum of x."""
+        """Returns every member's objective terms on a split, with the weights of a step; nats per datum of x.
+
+        Terms that are not means over examples are means over blocks, and `block_size` says of how many examples.
+        """
         self._evaluation_ready()
         num, num_train = len(self._rows[name]), len(self.data.train)
         parts = []
-        for index, weights in self._term_batches(name):
+        for batch, (index, weights) in enumerate(self._term_batches(name)):
             about = (self.recipes, states, self.preparation, np.int32(step), self.splits[name], index, weights)
-            parts.append(self.members(evaluate.terms_sum, *about, num_train=num_train, products=self.products))
-        of_batches = zip(*map(self.members.gather, parts), strict=True)
-        return [{key: float(sum(np.float64(b[key]) for b in all_)) / num for key in all_[0]} for all_ in of_batches]
+            numbers = _place(name), np.int32(batch)
+            settings = {"num_train": num_train, "products": self.products}
+            parts.append(self.members(evaluate.terms_sum, *about, *numbers, **settings))
+        of_batch = self.recipe.objective.of_batch
+        size = {"block_size": float(min(num, self.recipe.batch_size))} if of_batch else {}
+
+        def mean(key: str, found: Sequence[Any]) -> float:
+            over = len(found) if of_batch and key not in evaluate.MEANS else num
+            return float(sum(np.float64(one[key]) for one in found)) / over
+
+        of_members = zip(*map(self.members.gather, parts), strict=True)
+        return [{key: mean(key, found) for key in found[0]} | size for found in of_members]
 
     def estimates(
         self,
@@ -194,7 +211,7 @@ class Pack:
         for index, _ in self._estimate_batches(name, num_samples):
             if should_stop():
                 raise evaluate.Stopped
-            about = (self.recipes, states, self.preparation, self.splits[name], index)
+            about = (self.recipes, states, self.preparation, self.splits[name], index, _place(name))
             now = self.members(evaluate.estimate_batch, *about, num_samples=num_samples, products=self.products)
             if pending is not None:  # read while the next batch is computed
                 parts.append(self._gathered(pending))
@@ -226,7 +243,7 @@ class Pack:
         return min(num, evaluate.MIXTURE_DRAWS), max(1, evaluate.MIXTURE_VALUES // size)
 
     def _split_arguments(self, states: Each, name: str) -> tuple[Any, ...]:
-        return self.recipes, states, self.preparation, self.splits[name]
+        return self.recipes, states, self.preparation, self.splits[name], _place(name)
 
     def _gathered(self, results: tuple[Each, Each]) -> Iterator[Any]:
         return zip(*map(self.members.gather, results), strict=True)
@@ -244,6 +261,11 @@ def program_of(recipe: Recipe) -> Any:
     """Returns what two recipes share if and only if one compiled program serves both: structure, shapes, types."""
     leaves, structure = jax.tree.flatten(canonical(recipe))
     return structure, tuple((np.shape(leaf), np.asarray(leaf).dtype.name) for leaf in leaves)
+
+
+def _place(name: str) -> np.int32:
+    """Returns a split's place among those that draw noise of their own; a number, so that it compiles nothing."""
+    return np.int32(SPLITS.index(name))
 
 
 def _bytes(need: Any) -> int:

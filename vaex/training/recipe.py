@@ -1,6 +1,7 @@
 """One run: everything that determines its numbers, as a pytree."""
 
 from vaex import _check
+from vaex.data import Dataset
 from vaex.models import VAE
 from vaex.objectives import Objective
 from vaex.optimizers import Adam, Optimizer
@@ -36,4 +37,20 @@ class Recipe:
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise _check.VaexError(f"trainer.ema_decay: expected a number in (0, 1) or null, got {self.ema_decay}")
         self.objective.check(self.model, self.num_steps)
+        self._check_examples(self.batch_size, f"trainer.batch_size={self.batch_size}", "trainer.batch_size=64")
         self.optimizer.check(self.num_steps)
+
+    def check_data(self, data: Dataset) -> None:
+        """Raises `VaexError` if a split holds fewer examples than the objective compares."""
+        for name in ("train", "validation", "test"):
+            split = getattr(data, name)
+            if split is not None:
+                self._check_examples(len(split), f"{data.name}: its {name} split", "objective=elbo")
+
+    def _check_examples(self, num: int, where: str, fix: str) -> None:
+        least = self.objective.least_batch
+        if num < least:
+            raise _check.VaexError(
+                f"{where}: the objective's penalty compares the examples of a batch with each other: expected at least "
+                f"{least} of them, got {num}; type {fix}"
+            )

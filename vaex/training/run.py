@@ -289,6 +289,7 @@ class _PackRun:
                         num_samples=num_samples,
                     ) | {
                         "objective": at_end["objective"] - pack.log_jacobian,
+                        **({"block_size": int(at_end["block_size"])} if "block_size" in at_end else {}),
                         "beta": at_end.get("beta"),
                         "effective_beta": at_end.get("effective_beta"),
                         "observation_noise": at_end.get("observation_noise"),

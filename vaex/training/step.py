@@ -84,7 +84,9 @@ def train_step(
         own = jax.random.fold_in(of_step, 2**31)  # beyond the examples' keys; computed only if the objective uses it
         context = Context(state.step, recipe.num_steps, own, prior, num_train, weights, log_jacobian)
         loss, objective_state, terms = objective(draws, state.objective_state, context)
-        terms |= model.likelihood.implied(params["likelihood"], terms["beta"])
+        # A scale that is a statistic of the batch is the one in this step's loss, not the one frozen for evaluation.
+        of_batch = jax.tree.map(lambda a: a[0], draws.likelihood)
+        terms |= model.likelihood.implied(of_batch, terms["beta"], objective.beta_is_weight)
         return loss, (objective_state, terms)
 
     (loss, (objective_state, terms)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)

@@ -14,7 +14,9 @@ from vaex.typing import Scalar
 class Penalty(ABC):
     """A term of the loss that depends on a whole batch, in nats per datum where it has a unit."""
 
-    pairwise: ClassVar[bool] = True  # whether it compares examples, so that it depends on the batch's size
+    of_batch: ClassVar[bool] = True  # whether it is not a mean over examples, so that it depends on the batch's size
+    least_batch: ClassVar[int] = 2  # examples: it compares them
+    of_rate: ClassVar[bool] = False  # whether it weighs parts of the rate: it is multiplied by the rate's own weight
 
     def check(self, model: Any) -> None:
         """Raises `VaexError` where posterior or prior does not factorise over dimensions."""
@@ -35,7 +37,8 @@ class Penalty(ABC):
 class NoPenalty(Penalty):
     """No penalty: 0."""
 
-    pairwise: ClassVar[bool] = False
+    of_batch: ClassVar[bool] = False
+    least_batch: ClassVar[int] = 1
 
     def check(self, model: Any) -> None:
         """Asks for nothing."""

@@ -1,6 +1,6 @@
 """Weights on the parts of the rate."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +16,13 @@ from vaex.typing import Scalar
 
 @part
 class TotalCorrelation(Penalty):
-    """(a - 1) I(x; z) + (b - 1) TC + (c - 1) sum_d KL(q(z_d) || p(z_d)), added to an ELBO whose rate holds each once.
+    """w [(a - 1) I(x; z) + (b - 1) TC + (c - 1) sum_d KL(q(z_d) || p(z_d))], w being the weight of the rate itself.
 
-    So the three weights are those of the whole loss: distortion + a I + b TC + c KL_d, and at 1, 1, 1 nothing is added.
-    The parts are estimated from the batch: see `vaex.objectives.decomposition.mixture_weights` for the estimators and
-    their bias. Of `minibatch_weighted` the constants that it adds (log N, (D - 1) log N, -D log N) are left out.
+    The rate is I + TC + KL_d, so that the whole loss is distortion + w (a I + b TC + c KL_d), and at 1, 1, 1 nothing is
+    added. w is beta s(t), or a controller's beta; in `objective` the final one. A loss that is not linear in the rate
+    has no such weight, and refuses this penalty. The parts are estimated from the batch: see
+    `vaex.objectives.decomposition.mixture_weights` for the estimators and their bias. Of `minibatch_weighted` the
+    constants that it adds (log N, (D - 1) log N, -D log N) are left out.
 
     References:
         Chen, Li, Grosse and Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018, Eq. 2 and 4, Appendix C.
@@ -31,11 +33,13 @@ class TotalCorrelation(Penalty):
     dimension_wise_kl: float = 1.0
     estimator: str = static(default="stratified")
 
+    of_rate: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         _check.one_of("objective.penalty.estimator", self.estimator, ESTIMATORS)
 
     def __call__(self, draws: Draws, ctx: Context) -> tuple[Scalar, Terms]:
-        """Returns the weighted parts, in nats per datum, and the parts."""
+        """Returns (a - 1) I + (b - 1) TC + (c - 1) KL_d, in nats per datum, and the three parts."""
         of_batch = batch_decomposition(draws, ctx, self.estimator)
         latent_dim = draws.levels[0].z.shape[-1]
         parts = [p - c for p, c in zip(of_batch, constants(self.estimator, ctx.num_train, latent_dim), strict=True)]
