@@ -80,7 +80,14 @@ def test_a_sorted_split_has_the_terms_of_a_shuffled_one(sorted_and_shuffled, tra
 def terms_of(pack, states, index, batch):
     about = (pack.recipes, states, pack.preparation, np.int32(0), pack.splits["test"], index, np.ones(B, np.float32))
     return pack.members.gather(
-        pack.members(evaluate.terms_sum, *about, np.int32(0), np.int32(batch), num_train=len(pack.data.train))
+        pack.members(
+            evaluate.terms_sum,
+            *about,
+            np.int32(0),
+            np.int32(batch),
+            num_train=len(pack.data.train),
+            products=pack.products,
+        )
     )
 
 

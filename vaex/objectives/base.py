@@ -1,7 +1,7 @@
 """The narrow waist: what a model hands to an objective, and what an objective hands back."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -62,6 +62,9 @@ class Objective(Protocol):
     Every number is in nats per datum: summed over the event, averaged over the batch with `ctx.weights`.
     """
 
+    # Whether `beta` is a weight of the rate, never negative, for which a fixed noise scale can be traded
+    beta_is_weight: ClassVar[bool]
+
     @property
     def num_draws(self) -> int:
         """The draws of z per example."""
@@ -80,11 +83,6 @@ class Objective(Protocol):
     @property
     def least_batch(self) -> int:
         """The fewest examples that a batch may hold: 2 if the terms compare them."""
-        ...
-
-    @property
-    def beta_is_weight(self) -> bool:
-        """Whether `beta` is a weight of the rate, never negative, for which a fixed noise scale can be traded."""
         ...
 
     def check(self, model: Any, num_steps: int) -> None:

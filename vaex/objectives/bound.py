@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,8 @@ class Bound(ABC):
     - `stl`: the score term left out (Roeder et al. 2017), which is right for one draw, and biased for more.
     """
 
+    beta_is_weight: ClassVar[bool] = True  # the rate counts once
+
     _: KW_ONLY
     num_samples: int = static(default=5)  # K, the draws inside one log-mean-exp
     estimator: str = static(default="reparameterized")  # or "dreg"; "stl" at K = 1
@@ -69,11 +71,6 @@ class Bound(ABC):
     def least_batch(self) -> int:
         """1: no example is compared with another."""
         return 1
-
-    @property
-    def beta_is_weight(self) -> bool:
-        """True: the rate counts once."""
-        return True
 
     @abstractmethod
     def value(self, log_w: Float[Array, " S"]) -> Scalar:
