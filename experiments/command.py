@@ -4,35 +4,42 @@ Hydra would print a traceback for a mistake of ours, and for an unknown key the 
 """
 
 import os
-import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import CompactHydraException, OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from vaex._check import VaexError, did_you_mean
+from experiments.device import import_jax
+from experiments.explain import CONF, explain
+from experiments.swept_choices import of_swept_choices
+from experiments.words import understood
+from vaex._check import VaexError
 
+__all__ = ["CONF", "Stopped", "command", "continuation", "is_sweep", "mistakes"]
 SHOWN = 10  # failures of a sweep that are listed
-CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
 
 class Stopped(SystemExit):
     """A signal ended the run after its checkpoint; an exit, so that the rest of a sweep ends as well."""
 
     def __init__(self, code: int, hydra: Any):
-        key, folder = ("sweep.dir", hydra.sweep.dir) if is_sweep(hydra) else ("run.dir", hydra.runtime.output_dir)
-        words = [word for word in sys.argv[1:] if not word.startswith(f"hydra.{key}=")]
-        line = shlex.join(["python", "-m", "experiments.train", *words, f"hydra.{key}={folder}"])
         with suppress(OSError):  # the terminal may be gone
-            print(f"continue with: {line}", file=sys.stderr, flush=True)
+            print(f"continue with: {continuation(hydra)}", file=sys.stderr, flush=True)
         super().__init__(code)
+
+
+def continuation(hydra: Any) -> str:
+    """Returns the line that goes on with a run or a sweep."""
+    key, folder = ("sweep.dir", hydra.sweep.dir) if is_sweep(hydra) else ("run.dir", hydra.runtime.output_dir)
+    words = [word for word in sys.argv[1:] if not word.startswith(f"hydra.{key}=")]
+    return shlex.join(["python", "-m", "experiments.train", *words, f"hydra.{key}={folder}"])
 
 
 def is_sweep(hydra: Any) -> bool:
@@ -44,6 +51,7 @@ def is_sweep(hydra: Any) -> bool:
 def mistakes(hydra: Any) -> Iterator[None]:
     """Ends a single run at a mistake; in a sweep the launcher takes note of it and goes on with the next job."""
     try:
+        import_jax()
         yield
     except VaexError as error:
         from experiments.hooks import note_failure, restore_configs
@@ -54,6 +62,13 @@ def mistakes(hydra: Any) -> Iterator[None]:
             note_failure(folder, str(error), [str(o) for o in hydra.overrides.task])
             raise
         _fail(str(error), None)
+    except Exception as error:
+        if is_sweep(hydra):
+            from experiments.hooks import note_failure
+
+            message = f"{type(error).__name__}: {error}"
+            note_failure(Path(hydra.runtime.output_dir), message, [str(o) for o in hydra.overrides.task])
+        raise
 
 
 def command(app: Callable[[], Any], config_name: str = "train") -> None:
@@ -66,17 +81,18 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
 
     signal.signal(signal.SIGTERM, _exit_on)
     started: list[Path] = []
+    unfinished: list[str] = []
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises instead of printing; the message is ours
     try:
+        sys.argv[1:] = understood(sys.argv[1:])
         try:
-            app()
+            _run(app, config_name)
         finally:
             started = started_sweeps()
             unfinished = report_if_sweep()
         if unfinished:
-            more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
-            raise VaexError("\n".join(unfinished[:SHOWN]) + more)
+            raise VaexError(_listed(unfinished))
     except BrokenPipeError:  # `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
@@ -87,18 +103,34 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
         sys.exit(128 + signal.SIGINT)
     except VaexError as error:
         _fail(str(error), full_error)
-    except (CompactHydraException, OmegaConfBaseException) as error:
-        _fail(_explain(error, config_name), full_error)
-    except ValueError as error:  # Hydra's own, of `GROUP=null`
-        if "Config group override" not in str(error):
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, AssertionError) as error:
+        message = explain(error, config_name)
+        if message is None and unfinished:  # of which a sweeper makes an error of its own
+            message = f"{_listed(unfinished)}\n{error}"
+        if message is None:
             raise
-        _fail(
-            f"{error}; expected one or several of a group's choices, such as metric=nll; --help lists them", full_error
-        )
+        _fail(message, full_error)
     except OSError as error:
         if error.filename is None:
             raise
         _fail(f"cannot write to {error.filename}: {error.strerror}; choose another folder with output_dir=", full_error)
+
+
+def _listed(unfinished: Sequence[str]) -> str:
+    more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
+    return "\n".join(unfinished[:SHOWN]) + more
+
+
+def _run(app: Callable[[], Any], config_name: str) -> None:
+    """Runs the application; once more where Hydra refused a key that every swept choice has."""
+    try:
+        app()
+    except ConfigCompositionException as error:
+        words = of_swept_choices(error, sys.argv[1:], config_name)
+        if words is None:
+            raise
+        sys.argv[1:] = words
+        app()
 
 
 def _exit_on(number: int, frame: object) -> NoReturn:
@@ -111,27 +143,3 @@ def _fail(message: str, full_error: str | None) -> NoReturn:
         raise
     print(message, file=sys.stderr, flush=True)
     sys.exit(1)
-
-
-def _explain(error: Exception, config_name: str) -> str:
-    """Returns Hydra's message, or for a key or choice that does not exist the one that was probably meant."""
-    choice = re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", str(error))
-    if choice:
-        group, name = choice.groups()
-        known = sorted(path.stem for path in Path(CONF, group).glob("*.yaml"))
-        return f"unknown choice {group}={name}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
-    if isinstance(error, OverrideParseException):
-        return f"{error.override!r} is no setting: expected KEY=VALUE, such as objective.beta=4"
-    found = re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", str(error))
-    if not found:
-        cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""
-        return f"{error}{cause}"
-    from hydra import compose, initialize_config_dir
-
-    from experiments.assemble import plain, unknown_key
-
-    key = found.group(1) or found.group(2)
-    value = next((word.split("=", 1)[1] for word in sys.argv[1:] if word.startswith(f"{key}=")), "...")
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(CONF, version_base="1.3"):
-        return unknown_key(key, value, plain(compose(config_name)))
