@@ -19,6 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import is_sweep
 from experiments.device import import_jax
+from experiments.unheeded import refuse_unheeded
+from experiments.words import key_of
 from vaex._check import VaexError
 
 LOG = logging.getLogger("vaex")
@@ -190,7 +192,7 @@ def about_job(hydra: Any, fixed: Collection[str] | None = None) -> dict[str, Any
         return {"overrides": overrides}
     sweep = Path(hydra.sweep.dir)
     fixed = fixed_keys(sweep) if fixed is None else fixed
-    pairs = [o.split("=", 1) for o in overrides if "=" in o and _key(o) not in fixed]
+    pairs = [o.split("=", 1) for o in overrides if "=" in o and key_of(o) not in fixed]
     return {
         "overrides": overrides,
         "name": " ".join(f"{key.split('.')[-1]}={value}" for key, value in pairs),
@@ -203,60 +205,15 @@ def fixed_keys(sweep: Path) -> set[str]:
     config = OmegaConf.load(sweep / "multirun.yaml").hydra
     given = [f"{key}={value}" for key, value in (config.sweeper.get("params") or {}).items()]
     parsed = OverridesParser.create().parse_overrides([*given, *config.overrides.task])
-    swept = {_key(str(o.input_line)): o.is_sweep_override() for o in parsed}  # what was typed replaces the sweep's own
+    swept = {
+        key_of(str(o.input_line)): o.is_sweep_override() for o in parsed
+    }  # what was typed replaces the sweep's own
     return {key for key, varies in swept.items() if not varies}
-
-
-def _key(word: str) -> str:
-    return word.split("=", 1)[0].lstrip("+")
 
 
 def is_basic_sweeper(config: DictConfig) -> bool:
     """Whether Hydra's own sweeper or ours asks, which uses no return value but raises what it finds in one."""
     return str(config.hydra.sweeper._target_).endswith((".BasicSweeper", ".GridSweeper"))
-
-
-def is_grid(hydra: Any) -> bool:
-    """Whether our own sweeper asks."""
-    return str(hydra.sweeper._target_).endswith(".GridSweeper")
-
-
-def refuse_unheeded(hydra: Any) -> None:
-    """Raises `VaexError` for settings of a sweep in a single run, and the other way round: nothing would read them."""
-    typed = [str(word) for word in hydra.overrides.hydra]
-    sweeps = is_sweep(hydra)
-    heeded = ("hydra.run.",) if sweeps else ("hydra.sweep.", "hydra.launcher.", "hydra.sweeper.")
-    for word in typed:
-        if _key(word).startswith(heeded):
-            instead = "hydra.sweep.dir" if sweeps else "hydra.run.dir"
-            folder = f", or {instead}={word.split('=', 1)[-1]}" if ".dir=" in word else ""
-            ours, theirs = ("a single run", "this is a sweep") if sweeps else ("a sweep", "this is a single run")
-            raise VaexError(f"{word} is of {ours}, and {theirs}: {'leave it out' if sweeps else 'type -m'}{folder}")
-    own = hydra.sweeper.get("params") or {}
-    if own and not sweeps and not any(_key(word) == "hydra.mode" for word in sys.argv):  # Hydra adds one itself
-        values = " ".join(f"{key}={value}" for key, value in own.items())
-        name = hydra.runtime.choices.get("experiment")
-        raise VaexError(
-            f"experiment={name} brings a sweep of its own ({values}), which a single run would ignore: type -m, or "
-            "hydra.mode=RUN for one run without it"
-        )
-    if sweeps and not is_grid(hydra):
-        _refuse_experiments(hydra)
-
-
-def _refuse_experiments(hydra: Any) -> None:
-    """Raises `VaexError` where another sweeper varies experiments that bring sweeps of their own."""
-    parsed = OverridesParser.create().parse_overrides([str(word) for word in hydra.overrides.task])
-    chosen = [o for o in parsed if o.key_or_group == "experiment" and o.is_discrete_sweep() and o.is_choice_sweep()]
-    names = [name for o in chosen for name in o.sweep_string_iterator()]
-    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
-    for path in (folder / "experiment" / f"{name}.yaml" for name in names for folder in folders):
-        if path.exists() and OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params"):
-            sweeper = hydra.runtime.choices.get("hydra/sweeper")
-            raise VaexError(
-                f"experiment={path.stem} brings a sweep of its own, which hydra/sweeper={sweeper} would ignore among "
-                f"several experiments: leave out hydra/sweeper={sweeper}, or type experiment={path.stem} alone"
-            )
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from experiments.command import SHOWN, Stopped, continuation
 from experiments.device import open_files, prepare_jax
 from experiments.member_logs import MemberLogs
 from experiments.prepare import prepare
+from experiments.unheeded import is_grid
 from vaex._check import VaexError, one_of, whole
 from vaex.sweep.manifest import ENDED
 
@@ -117,7 +118,7 @@ class _Batch:
         prepare_jax(num_devices=len(job_overrides))  # before jax is used
         if not job_overrides:
             raise VaexError("an empty sweep; type for example -m 'seed=range(0,4)'")
-        if self.settings.zip and not hooks.is_grid(self.config.hydra):
+        if self.settings.zip and not is_grid(self.config.hydra):
             raise VaexError("hydra.launcher.zip is read by hydra/sweeper=grid, the default; leave out hydra/sweeper=")
         self.jobs = [self._composed(list(words), first + i) for i, words in enumerate(job_overrides)]
         self._refuse_what_no_pack_honours()

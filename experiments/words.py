@@ -36,6 +36,11 @@ def understood(words: Sequence[str]) -> list[str]:
     return [*flags, *(_quoted(word, is_multirun(flags)) for word in settings)]
 
 
+def key_of(word: str) -> str:
+    """Returns the key of a setting."""
+    return word.split("=", 1)[0].lstrip("+")
+
+
 def is_multirun(words: Sequence[str]) -> bool:
     """Whether `-m` is among the words."""
     return any(word == "-m" or (len(word) > 3 and "--multirun".startswith(word)) for word in words)
@@ -86,8 +91,8 @@ def _refuse_misread(word: str) -> None:
     key, _, value = word.partition("=")
     if key in _GROUPS and not value.startswith("{"):
         raise VaexError(f"{word}: did you mean {key.replace('.', '/')}={value}?")
-    if key.lstrip("+").startswith(_PARAMS):
-        name = key.lstrip("+").removeprefix(_PARAMS)
+    if key_of(word).startswith(_PARAMS):
+        name = key_of(word).removeprefix(_PARAMS)
         raise VaexError(f"{word}: only a file sets {_PARAMS[:-1]}; type -m {shlex.quote(f'{name}={value}')}")
 
 
@@ -96,7 +101,7 @@ def _quoted(word: str, sweeps: bool) -> str:
     key, equals, value = word.partition("=")
     if not equals or not value:
         return word
-    is_path = key.lstrip("+") in _PATHS
+    is_path = key_of(word) in _PATHS
     if PLAIN.fullmatch(value):
         return as_text(key, value) if is_path and _NO_TEXT.fullmatch(value) else word
     if _parses(word):
