@@ -23,7 +23,8 @@ _PARTS = (
     "trainer",
     "logger",
 )
-_VALUES = ("seed", "latent_dim", "output_dir", "evaluation", "experiment")
+_VALUES = ("seed", "latent_dim", "output_dir", "evaluation")
+_GLOBAL = "`# @package _global_`"
 _EVALUATION = ("nll_num_samples", "matmul_precision")
 _ALSO_CALLED = {
     "lr": "learning_rate",
@@ -37,12 +38,18 @@ _SLOTS = {"penalty": "penalty@objective.penalty", "schedule": "schedule@objectiv
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Returns the config without Hydra's own node, resolved, as plain dicts and lists."""
+    """Returns the config without Hydra's own node, resolved, as plain dicts and lists.
+
+    Raises:
+        VaexError: where a file's first line put its keys where nothing reads them.
+    """
 
     def value(node: Any) -> Any:
         return OmegaConf.to_container(node, resolve=True, throw_on_missing=True) if OmegaConf.is_config(node) else node
 
-    return {str(key): value(cfg[key]) for key in cfg if key != "hydra"}
+    config = {str(key): value(cfg[key]) for key in cfg if key != "hydra"}
+    _refuse_misplaced(config)
+    return config
 
 
 def assemble(
@@ -152,9 +159,10 @@ def build(node: Any, path: str, trust: Sequence[str] | None = None) -> Any:
     given = {key: value for key, value in node.items() if key != "_target_"}
     for key in given:
         if key not in takes:
+            top = f"; a file whose keys begin at the top has the first line {_GLOBAL}" * (key in (*_PARTS, *_VALUES))
             raise VaexError(
                 f"unknown key '{path}.{key}'; {path} is {name}, which takes {', '.join(takes) or 'no settings'}"
-                f"{did_you_mean(key, takes)}"
+                f"{did_you_mean(key, takes)}{top}"
             )
     built = {key: build(value, f"{path}.{key}", trust) for key, value in given.items()}
     try:
@@ -164,12 +172,24 @@ def build(node: Any, path: str, trust: Sequence[str] | None = None) -> Any:
         raise VaexError(str(error).replace(f"{name}.", f"{path}.", 1)) from None
 
 
+def _refuse_misplaced(config: Mapping[str, Any]) -> None:
+    if "_target_" in config:
+        raise VaexError(
+            f"_target_={config['_target_']} lies at the top, where nothing reads it: take the line {_GLOBAL} out of "
+            "the group's file"
+        )
+    if config.get("experiment"):
+        paths = [f"experiment.{path}" for path in leaves(config["experiment"])]
+        unread = ", ".join(paths[:3]) + ", ..." * (len(paths) > 3)
+        raise VaexError(f"nothing reads {unread}: the experiment's file needs {_GLOBAL} as its first line")
+
+
 def refuse_unknown(config: Mapping[str, Any]) -> None:
     """Raises `VaexError` for a key that nothing consumes; Hydra itself lets `+beta=4` through."""
     nodes = ((config, (*_PARTS, *_VALUES), ""), (config["evaluation"], _EVALUATION, "evaluation."))
     for node, known, prefix in nodes:
         for key in node:
-            if key not in known:
+            if key not in known and (prefix or key != "experiment"):  # of an experiment that only chooses parts
                 raise VaexError(unknown_key(prefix + key, node[key], config))
 
 
@@ -177,14 +197,15 @@ def unknown_key(key: str, value: Any, config: Mapping[str, Any]) -> str:
     """Returns the message for a key that does not exist, with the line that was probably meant."""
     if key in _SLOTS:
         return f"unknown key '{key}'; did you mean {_SLOTS[key]}={value}?"
-    paths = [path for path in leaves(config) if path != key]
+    paths = [path for path in leaves(config) if path != key and not path.startswith(f"{key}.")]
     last = _ALSO_CALLED.get(key, key.split(".")[-1])
     names = list(dict.fromkeys(path.split(".")[-1] for path in paths))
     close = [last] if last in names else difflib.get_close_matches(last, names, n=1)
     meant = [path for path in paths if path.split(".")[-1] in close]
     if meant and "." not in key:
         return f"unknown key '{key}'; did you mean {' or '.join(f'{path}={value}' for path in meant)}?"
-    return f"unknown key '{key}'{did_you_mean(key, [*paths, *config]) or '; --cfg job prints every key'}"
+    known = [*paths, *(name for name in config if name != key)]
+    return f"unknown key '{key}'{did_you_mean(key, known) or '; --cfg job prints every key'}"
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[str]:

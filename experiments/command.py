@@ -4,24 +4,27 @@ Hydra would print a traceback for a mistake of ours, and for an unknown key the 
 """
 
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import CompactHydraException, OverrideParseException
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from vaex._check import VaexError, did_you_mean
+from experiments.device import import_jax
+from experiments.explain import CONF, explain
+from experiments.swept_choices import of_swept_choices
+from experiments.words import understood
+from vaex._check import VaexError
 from vaex._write import CannotWrite, of_writing
 from vaex.lines import command_line, setting, word
 
+__all__ = ["CONF", "Stopped", "command", "continuation", "is_sweep", "mistakes"]
 SHOWN = 10  # failures of a sweep that are listed
-CONF = str(Path(__file__).resolve().parents[1] / "conf")
 
 
 class Stopped(SystemExit):
@@ -54,6 +57,7 @@ def is_sweep(hydra: Any) -> bool:
 def mistakes(hydra: Any) -> Iterator[None]:
     """Ends a single run at a mistake; in a sweep the launcher takes note of it and goes on with the next job."""
     try:
+        import_jax()
         yield
     except CannotWrite as error:
         if is_sweep(hydra):
@@ -68,6 +72,13 @@ def mistakes(hydra: Any) -> Iterator[None]:
             note_failure(folder, str(error), [str(o) for o in hydra.overrides.task])
             raise
         _fail(str(error), None)
+    except Exception as error:
+        if is_sweep(hydra) and of_writing(error) is None:
+            from experiments.hooks import note_failure
+
+            message = f"{type(error).__name__}: {error}"
+            note_failure(Path(hydra.runtime.output_dir), message, [str(o) for o in hydra.overrides.task])
+        raise
 
 
 def command(app: Callable[[], Any], config_name: str = "train") -> None:
@@ -86,8 +97,9 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises instead of printing; the message is ours
     try:
+        sys.argv[1:] = understood(sys.argv[1:])
         try:
-            app()
+            _run(app, config_name)
         except BaseException as error:
             one_is_enough = suppress(CannotWrite) if of_writing(error) else one_is_enough
             raise
@@ -97,8 +109,7 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
                 unfinished = report_if_sweep()
         sys.stdout.flush()
         if unfinished:
-            more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
-            raise VaexError("\n".join(unfinished[:SHOWN]) + more)
+            raise VaexError(_listed(unfinished))
     except BrokenPipeError:  # `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
@@ -112,16 +123,15 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
         sys.exit(128 + signal.SIGINT)
     except VaexError as error:
         _fail(said(error, config_name), full_error)
-    except (CompactHydraException, OmegaConfBaseException) as error:
-        _fail(_explain(error, config_name), full_error)
-    except ValueError as error:  # Hydra's own, of `GROUP=null`
-        if refusal := of_writing(error):  # of a log file
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, AssertionError) as error:
+        if isinstance(error, ValueError) and (refusal := of_writing(error)):  # of a log file
             _fail(said(refusal, config_name), full_error)
-        if "Config group override" not in str(error):
+        message = explain(error, config_name)
+        if message is None and unfinished:  # of which a sweeper makes an error of its own
+            message = f"{_listed(unfinished)}\n{error}"
+        if message is None:
             raise
-        _fail(
-            f"{error}; expected one or several of a group's choices, such as metric=nll; --help lists them", full_error
-        )
+        _fail(message, full_error)
     except OSError as error:
         if of_writing(error) is None:
             raise
@@ -153,6 +163,23 @@ def said(error: VaexError, name: str) -> str:
     return f"{line}\nor choose another folder with output_dir=" if nothing_yet else line
 
 
+def _listed(unfinished: Sequence[str]) -> str:
+    more = f"\nand {len(unfinished) - SHOWN} more" if len(unfinished) > SHOWN else ""
+    return "\n".join(unfinished[:SHOWN]) + more
+
+
+def _run(app: Callable[[], Any], config_name: str) -> None:
+    """Runs the application; once more where Hydra refused a key that every swept choice has."""
+    try:
+        app()
+    except ConfigCompositionException as error:
+        words = of_swept_choices(error, sys.argv[1:], config_name)
+        if words is None:
+            raise
+        sys.argv[1:] = words
+        app()
+
+
 def _exit_on(number: int, frame: object) -> NoReturn:
     del frame
     sys.exit(128 + number)
@@ -163,27 +190,3 @@ def _fail(message: str, full_error: str | None) -> NoReturn:
         raise
     print(message, file=sys.stderr, flush=True)
     sys.exit(1)
-
-
-def _explain(error: Exception, config_name: str) -> str:
-    """Returns Hydra's message, or for a key or choice that does not exist the one that was probably meant."""
-    choice = re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", str(error))
-    if choice:
-        group, name = choice.groups()
-        known = sorted(path.stem for path in Path(CONF, group).glob("*.yaml"))
-        return f"unknown choice {group}={name}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
-    if isinstance(error, OverrideParseException):
-        return f"{error.override!r} is no setting: expected KEY=VALUE, such as objective.beta=4"
-    found = re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", str(error))
-    if not found:
-        cause = f"\n{error.__cause__}" if isinstance(error.__cause__, OmegaConfBaseException) else ""
-        return f"{error}{cause}"
-    from hydra import compose, initialize_config_dir
-
-    from experiments.assemble import plain, unknown_key
-
-    key = found.group(1) or found.group(2)
-    value = next((typed.split("=", 1)[1] for typed in sys.argv[1:] if typed.startswith(f"{key}=")), "...")
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(CONF, version_base="1.3"):
-        return unknown_key(key, value, plain(compose(config_name)))

@@ -4,6 +4,24 @@ import contextlib
 import logging
 import os
 from pathlib import Path
+from typing import Any
+
+from vaex._check import VaexError
+
+_DEVICES = ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES", "JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
+
+
+def import_jax() -> Any:
+    """Returns JAX, which reads its environment variables when it is first imported.
+
+    Raises:
+        VaexError: where one of them has no meaning.
+    """
+    try:
+        import jax
+    except ValueError as error:
+        raise VaexError(f"JAX cannot start: {error}; mend that environment variable") from None
+    return jax
 
 
 def prepare_jax(num_devices: int = 1) -> None:
@@ -11,9 +29,11 @@ def prepare_jax(num_devices: int = 1) -> None:
 
     Args:
         num_devices: host devices on a CPU, at most one a core: the members of a pack run on all of them.
-    """
-    import jax
 
+    Raises:
+        VaexError: where JAX finds no device of a kind that the environment asks for.
+    """
+    jax = import_jax()
     logging.getLogger("jax").setLevel(logging.WARNING)  # which platforms it looks for is no news
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -26,6 +46,12 @@ def prepare_jax(num_devices: int = 1) -> None:
     if num_devices > 1 and not said:
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", min(num_devices, cores()))
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the second where a platform's plug-in is not installed
+        said = " ".join(f"{key}={os.environ[key]}" for key in _DEVICES if key in os.environ)
+        why = f": {str(error).splitlines()[0]}" if str(error) else ", whose plug-in is not installed or finds no card"
+        raise VaexError(f"no device for {said or 'JAX'}{why}; type JAX_PLATFORMS=cpu before the command") from None
 
 
 def open_files() -> int:

@@ -6,8 +6,8 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import is_sweep, said
+from experiments.device import import_jax
+from experiments.unheeded import refuse_unheeded
+from experiments.words import key_of
 from vaex._check import VaexError
 from vaex._write import write_bytes
 
@@ -52,25 +55,38 @@ class Folders(Callback):
         """Called by Hydra before a single run."""
         del kwargs
         _WHERE[:] = ["hydra.run.dir", str(Path(config.hydra.run.dir).absolute())]
+        with _ending():
+            refuse_unheeded(config.hydra)
         _note_configs(Path(config.hydra.run.dir), ".hydra/*")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before a sweep's first job, and before it writes anything."""
         del kwargs
-        from vaex.training.job import alone  # here, since it takes a second that --help need not wait, as below
-
         folder, lock = Path(config.hydra.sweep.dir), ExitStack()
         _WHERE[:] = ["hydra.sweep.dir", str(folder)]
         was_there, multirun = folder.exists(), folder / "multirun.yaml"
-        try:
+        with _ending():
+            refuse_unheeded(config.hydra)
+            import_jax()
+            from vaex.training.job import alone  # here, since it takes a second that --help need not wait, as below
+
             lock.enter_context(alone(folder))
-        except VaexError as error:  # an exit, since Hydra logs a callback's exceptions and goes on
-            print(said(error, "train"), file=sys.stderr)
-            sys.exit(1)
         before = multirun.read_bytes() if multirun.exists() else None
         packed = "train_pack" in config.hydra.launcher
         _SWEEPS.append(_Sweep(folder, lock, was_there, before, packed))
         _note_configs(folder, "*/.hydra/*")
+        if not is_basic_sweeper(config):  # which leaves it itself; nobody else does
+            OmegaConf.save(config, multirun)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Ends the command at a mistake, since Hydra logs a callback's exceptions and goes on."""
+    try:
+        yield
+    except VaexError as error:
+        print(said(error, "train"), file=sys.stderr)
+        sys.exit(1)
 
 
 def _note_configs(folder: Path, pattern: str) -> None:
@@ -138,7 +154,7 @@ def report_if_sweep() -> list[str]:
     unfinished: list[str] = []
     while _SWEEPS:
         sweep = _SWEEPS.pop(0)
-        unfinished += sweep.unfinished
+        unfinished += sweep.unfinished if sweep.packed else _not_completed(sweep.folder)
         with sweep.lock:
             if not (sweep.started if sweep.packed else any(sweep.folder.glob("*/"))):
                 _leave_as_it_was(sweep)
@@ -148,6 +164,16 @@ def report_if_sweep() -> list[str]:
                     LOG.info(line)
                 print(text, flush=True)
     return unfinished
+
+
+def _not_completed(folder: Path) -> list[str]:
+    """Returns the jobs that another launcher's sweep has left without an end."""
+    from vaex.sweep import read_sweep
+
+    if not any(folder.rglob("summary.json")):
+        return []
+    results = [job for job in read_sweep(folder) if job.status != "completed"]
+    return [f"{job.folder}: {job.status}: {job.summary.get('message')}" for job in results]
 
 
 def _compared(folder: Path) -> str:
@@ -162,19 +188,19 @@ def _compared(folder: Path) -> str:
     return text
 
 
-def about_job(hydra: Any, swept: Collection[str] | None = None) -> dict[str, Any]:
+def about_job(hydra: Any, fixed: Collection[str] | None = None) -> dict[str, Any]:
     """Returns a job's overrides, and in a sweep its name (the swept keys) and group.
 
     Args:
         hydra: its `hydra` node.
-        swept: the keys that a sweep varies; read from its `multirun.yaml` where they are not given.
+        fixed: the keys that a sweep does not vary; read from its `multirun.yaml` where they are not given.
     """
     overrides = tuple(str(o) for o in hydra.overrides.task)
     if not is_sweep(hydra):
         return {"overrides": overrides}
     sweep = Path(hydra.sweep.dir)
-    swept = swept_keys(sweep) if swept is None else swept
-    pairs = [o.split("=", 1) for o in overrides if o.split("=", 1)[0] in swept]
+    fixed = fixed_keys(sweep) if fixed is None else fixed
+    pairs = [o.split("=", 1) for o in overrides if "=" in o and key_of(o) not in fixed]
     return {
         "overrides": overrides,
         "name": " ".join(f"{key.split('.')[-1]}={value}" for key, value in pairs),
@@ -182,17 +208,20 @@ def about_job(hydra: Any, swept: Collection[str] | None = None) -> dict[str, Any
     }
 
 
-def swept_keys(sweep: Path) -> set[str]:
-    """Returns the keys of a sweep with several values, read from the `multirun.yaml` that every launcher leaves."""
+def fixed_keys(sweep: Path) -> set[str]:
+    """Returns the keys of a sweep with one value, read from its `multirun.yaml`; a sweeper may choose any others."""
     config = OmegaConf.load(sweep / "multirun.yaml").hydra
     given = [f"{key}={value}" for key, value in (config.sweeper.get("params") or {}).items()]
     parsed = OverridesParser.create().parse_overrides([*given, *config.overrides.task])
-    return {str(o.key_or_group) for o in parsed if o.is_sweep_override()}
+    swept = {
+        key_of(str(o.input_line)): o.is_sweep_override() for o in parsed
+    }  # what was typed replaces the sweep's own
+    return {key for key, varies in swept.items() if not varies}
 
 
 def is_basic_sweeper(config: DictConfig) -> bool:
-    """Whether Hydra's own sweeper asks, which uses no return value but raises what it finds in one."""
-    return str(config.hydra.sweeper._target_).endswith(".BasicSweeper")
+    """Whether Hydra's own sweeper or ours asks, which uses no return value but raises what it finds in one."""
+    return str(config.hydra.sweeper._target_).endswith((".BasicSweeper", ".GridSweeper"))
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:

@@ -16,13 +16,15 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments import hooks
 from experiments.assemble import assemble, plain
-from experiments.command import Stopped
+from experiments.command import SHOWN, Stopped, continuation
 from experiments.device import open_files, prepare_jax
 from experiments.member_logs import MemberLogs
 from experiments.prepare import prepare
+from experiments.unheeded import is_grid
 from vaex._check import VaexError, one_of, whole
 from vaex._write import CannotWrite
 from vaex.lines import command_line
+from vaex.sweep.manifest import ENDED
 
 LOG = logging.getLogger("vaex")
 FILES_A_MEMBER = 6  # lock, log file, metrics.jsonl, W&B's, and some to spare
@@ -40,6 +42,8 @@ class Settings:
     retry: Sequence[str] = ()
     dry_run: bool = False
     executor: str = "local"
+    fail_fast: bool = False
+    zip: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.retry, str):
@@ -114,9 +118,9 @@ class _Batch:
 
         prepare_jax(num_devices=len(job_overrides))  # before jax is used
         if not job_overrides:
-            empty = [word for word in self.config.hydra.overrides.task if "range(" in word or word.endswith("=")]
-            words = " ".join(empty) or "a key"
-            raise VaexError(f"an empty sweep: {words} has no values; type for example 'seed=range(0,4)'")
+            raise VaexError("an empty sweep; type for example -m 'seed=range(0,4)'")
+        if self.settings.zip and not is_grid(self.config.hydra):
+            raise VaexError("hydra.launcher.zip is read by hydra/sweeper=grid, the default; leave out hydra/sweeper=")
         self.jobs = [self._composed(list(words), first + i) for i, words in enumerate(job_overrides)]
         self._refuse_what_no_pack_honours()
         entries = [manifest.Entry(job.num, job.overrides, job.directory) for job in self.jobs]
@@ -148,7 +152,8 @@ class _Batch:
         packs = self._packs(ready)
         self._say_plan(packs, todo)
         self.manifest.note_packs(packs)
-        done, exit_code = self._train(ready)
+        halted = self.settings.fail_fast and any(job.refused for job in todo)
+        done, exit_code = ({}, None) if halted else self._train(ready)
         for job in self.jobs:
             trained = done[job.num].summary if job.num in done else None
             job.summary = trained or hooks.read_summary(job.folder) or job.summary
@@ -162,7 +167,21 @@ class _Batch:
         if exit_code:
             raise Stopped(exit_code, self.config.hydra)
         self._say_diverged()
+        if self.settings.fail_fast:
+            self._stop_at_failure(todo)
         return [self._returned(job) for job in self.jobs]
+
+    def _stop_at_failure(self, todo: Sequence[Prepared]) -> None:
+        """Raises `VaexError` where a job of this command has failed and others are left, here or in a batch to come."""
+        failed = [job for job in todo if job.summary.get("status") in ("failed", "diverged")]
+        left = sum(entry.status not in ENDED for entry in self.manifest.jobs)
+        if failed and (left or not self._is_whole()):
+            lines = [f"{job.folder}: {job.summary['status']}: {job.summary.get('message')}" for job in failed[:SHOWN]]
+            raise VaexError(
+                "\n".join(lines)
+                + f"\nstopped there (hydra.launcher.fail_fast=true) with {left} job{'s' * (left != 1)} "
+                f"of {len(self.manifest.jobs)} left; continue with: {continuation(self.config.hydra)}"
+            )
 
     def _packs(self, ready: Mapping[int, Any]) -> list[Any]:
         """Returns the packs of the sweep, those that have ended before included."""
@@ -244,14 +263,14 @@ class _Batch:
     def _prepare(self, jobs: Sequence[Prepared]) -> None:
         """Makes each job's folder, and builds its parts."""
         datasets: dict[Any, Any] = {}
-        swept = hooks.swept_keys(self.sweep)
+        fixed = hooks.fixed_keys(self.sweep)
         for job in jobs:
             _in_effect(job.config)
             job.ret = prepare(job.config, job.folder)
             self.logs.take(job.folder)
             self.context.callbacks.on_job_start(config=job.config, task_function=self.task_function)
             try:
-                about = hooks.about_job(job.config.hydra, swept)
+                about = hooks.about_job(job.config.hydra, fixed)
                 job.job = assemble(plain(job.config), job.folder, datasets, **about)
             except Exception as error:  # of one job: the others are trained
                 job.refused = str(error) if isinstance(error, VaexError) else f"{type(error).__name__}: {error}"
@@ -269,7 +288,8 @@ class _Batch:
         beside = [f"{count} {status} already" for status, count in before.items()]
         beside += [f"{len(refused)} refused"] * bool(refused)
         overrides = {job.num: job.overrides for job in self.jobs}
-        print(describe(list(filter(None, nums)), overrides, beside), flush=True)
+        zipped = [key.lstrip("+") for key in self.settings.zip]
+        print(describe(list(filter(None, nums)), overrides, beside, zipped), flush=True)
         for job in refused:
             print(f"job {job.num} ({' '.join(job.overrides)}): {job.refused}", file=sys.stderr, flush=True)
 
@@ -288,6 +308,7 @@ class _Batch:
                 ready,
                 stop,
                 seconds=self.seconds,
+                fail_fast=self.settings.fail_fast,
                 around=lambda jobs: self.logs.of([job.folder for job in jobs]),
             )
         hooks.note_lines([line for one in done.values() for line in one.closing_lines])

@@ -20,13 +20,13 @@ def task(cfg: DictConfig) -> float:
     from experiments.device import prepare_jax
     from experiments.hooks import about_job
 
-    prepare_jax()
-    from vaex._check import VaexError
-    from vaex.training import StopFlag, run
-
     own = HydraConfig.get()
     folder = Path(own.runtime.output_dir)
     with mistakes(own):
+        prepare_jax()
+        from vaex._check import VaexError
+        from vaex.training import StopFlag, run
+
         job = assemble(plain(cfg), folder, **about_job(own))
         with StopFlag() as stop:  # from here on there is a state to save
             summary = run(job, stop)

@@ -24,6 +24,8 @@ class PackedLauncherConf:
     on_failure: str = "fail"  # record: exit status 0 also where jobs failed or diverged
     retry: Any = field(default_factory=list)  # [failed]: train those again, in a sweep that is continued
     dry_run: bool = False  # print the plan, and stop there
+    fail_fast: bool = False  # start no other pack once a job has failed or diverged
+    zip: Any = field(default_factory=list)  # [KEY,KEY]: their values one by one, not every combination
     executor: str = "local"
 
 

@@ -1,9 +1,15 @@
 """Every mistake ends, before any step, with exit status 1 and one message that has the line to type; no traceback."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.experiments.conftest import SMALL, Done
 
 
 def refused(done, *words):
@@ -68,10 +74,87 @@ def refused(done, *words):
         ("evaluation=null", "evaluation: expected its keys, got None"),
         ("trainer.init_from=nowhere", "expected the folder of a run, got nowhere"),
         ("encoder.activation=rleu", "did you mean 'relu'"),
+        ("+foo=1", "unknown key 'foo'; --cfg job prints every key"),
+        ("++foo.bar=1", "unknown key 'foo'; --cfg job prints every key"),
+        ("hydra/launcher=submitit_slurm", "not installed; type: pip install hydra-submitit-launcher"),
+        ("hydra/launcher=rq", "not installed; type: pip install hydra-rq-launcher"),
+        ("hydra/sweeper=ax", "not installed; type: pip install hydra-ax-sweeper"),
+        ("hydra/launcher=packd", "expected one of basic, joblib, packed; did you mean 'packed'?"),
+        ("hydra.launcher=basic", "did you mean hydra/launcher=basic?"),
+        (
+            "hydra.launcher.strateg=loop",
+            "unknown key 'hydra.launcher.strateg'; did you mean 'hydra.launcher.strategy'?",
+        ),
+        ("hydra.sweeper.parms=1", "did you mean 'hydra.sweeper.params'?"),
+        ("hydra.swep.dir=x", "unknown key 'hydra.swep.dir'; did you mean 'hydra.sweep.dir'?"),
+        ("hydra.sweeper.params.seed=0,1", "type -m seed=0,1"),
+        ("experiment=digit_beta", "did you mean 'digits_beta'?"),
+        ("likelihood.scale=0.5", "it is one of likelihood=gaussian, likelihood=laplace"),
+        ("logger.wandb.name=x", "unknown key 'logger.wandb.name'; logger=none has no such setting"),
+        ("--multirn", "--multirn is not a flag; did you mean '--multirun'?"),
+        ("-M", "-M is not a flag; did you mean '-m'?"),
+        ("--objective.beta", "a setting is typed KEY=VALUE: objective.beta=..."),
+        ("--objective.bta=4", "unknown key 'objective.bta'; did you mean 'objective.beta'"),
+        ("objective.beta=1,4", "to sweep over them type -m objective.beta=1,4"),
+        ("seed=range(0,4)", "type -m 'seed=range(0,4)'"),
+        ("seed=range(0,4", "as text: 'seed=\"range(0,4\"'"),
+        ("seed=rang(0,4)", "did you mean 'range'?"),
+        ("encoder.hidden=[8", "as a list: 'encoder.hidden=[8,8]'"),
+        ("data.path=a,b.npy", "as one text 'data.path=\"a,b.npy\"'"),
+        ("hydra.sweep.dir=x", "type -m, or hydra.run.dir=x"),
+        ("hydra.launcher.dry_run=true", "this is a single run: type -m"),
     ],
 )
 def test_settings(train, word, message):
     refused(train(*word.split()), message)
+
+
+# What a user's file may have wrong, and what the message names of it.
+FILES = [
+    ("experiment", "objective:\n  beta: 4\n", "nothing reads experiment.objective.beta: the experiment's file needs"),
+    ("experiment", "# Mine\n# @package _global_\nseed: 4\n", "needs `# @package _global_` as its first line"),
+    ("experiment", "# @package objective\nobjective:\n  beta: 4\n", "has the first line `# @package _global_`"),
+    ("experiment", "# @package _global_\ndefaults:\n  - /likelihood@model: gaussian\n", "unknown key 'model'"),
+    ("likelihood", "# @package _global_\n_target_: vaex.likelihoods.Bernoulli\n", "out of the group's file"),
+    ("experiment", "# @package _global_\nhydra:\n  lancher:\n    strategy: loop\n", "did you mean 'hydra.launcher'?"),
+    ("experiment", "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 0,1\n", "type -m, or hydra.mode"),
+    ("experiment", "# @package _global_\ndefaults:\n  - likelihood: mse\n", "type `- override /likelihood: mse`"),
+    ("experiment", "# @package _global_\ndefaults: likelihood\n", "defaults must be a list"),
+    ("experiment", "# @package _global_\nobjective:\n\tbeta: 4\n", "mine.yaml, line 3, column 1"),
+    ("likelihood", "_target_: vaex.likelihoods.Gaussian\nscale:\t- 1\n", "indent with spaces"),
+    ("experiment", "# @package _global_\nobjective:\n  beta: 4\n num_samples: 2\n", "line 4, column 2"),
+    ("experiment", "# @package _global_\nseed: 4\nseed: 5\n", "line 3, column 1: found duplicate key seed; keep one"),
+    ("experiment", "# @package _global_\nencoder: [1, 2\n", "line 3, column 1: expected ',' or ']'"),
+    ("experiment", "# @package _global_\nlogger: 'a\n", "found unexpected end of stream"),
+    ("experiment", "# @package _global_\n- a\n", "In 'experiment/mine'"),
+    ("experiment", b"# @package _global_\nseed: \xff\n", "mine.yaml: expected UTF-8, got byte 0xff"),
+]
+
+
+@pytest.mark.parametrize(("group", "content", "message"), FILES)
+def test_files_of_the_user(train, tmp_path, group, content, message):
+    (tmp_path / "mine" / group).mkdir(parents=True)
+    path = tmp_path / "mine" / group / "mine.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    refused(train(f"{group}=mine", "--config-dir=mine"), message)
+    assert not list(tmp_path.glob("outputs/runs/*/*/metrics.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("JAX_PLATFORMS", "cuda", "no device for JAX_PLATFORMS=cuda"),
+        ("JAX_PLATFORMS", "nonsense", "'nonsense' is not in the list of known backends"),
+        ("JAX_NUM_CPU_DEVICES", "x", 'Invalid value "x" for JAX flag'),
+    ],
+)
+@pytest.mark.parametrize("words", [(), ("-m",)])
+def test_a_device_that_is_not_there(tmp_path, name, value, message, words):
+    """In a process of its own: JAX looks for its devices once."""
+    environment = {**os.environ, name: value, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    line = [sys.executable, "-m", "experiments.train", *words, *SMALL, "logger=none"]
+    done = subprocess.run(line, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    refused(Done(done.returncode, done.stdout, done.stderr), message)
 
 
 def test_a_schedule_longer_than_training(train):

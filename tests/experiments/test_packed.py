@@ -124,7 +124,10 @@ PLANS = [
     (("data.seed=0,1", "seed=0,1"), "4 jobs = 2 packs of 2 (varies: seed; split by data.seed)"),
     (("objective.beta=1,-1", "seed=0,1"), "4 jobs = 1 pack of 2 (varies: seed) + 2 refused"),
     (("objective.beta=4",), "1 job = 1 pack of 1"),
-    (("experiment=stacked_1d,digits_beta", "seed=0,1"), "4 jobs = 2 packs of 2 (varies: seed; split by experiment)"),
+    (
+        ("experiment=stacked_1d,digits_beta", "seed=0,1"),
+        "12 jobs = 1 pack of 2 + 1 pack of 10 (varies: seed, objective.beta; split by experiment)",
+    ),
 ]
 
 

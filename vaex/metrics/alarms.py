@@ -40,6 +40,8 @@ def alarms(summary: Mapping[str, Any]) -> list[str]:
     Args:
         summary: with `status`, `rate` (nats), `active_units` and `latent_dim`; numbers may be None.
     """
+    if summary.get("status") == "diverged":
+        return [DIVERGED.tag]  # its numbers are of where it stood still: nothing follows from them
     found = []
     rate, active, latents = (summary.get(key) for key in ("rate", "active_units", "latent_dim"))
     if rate is not None and active is not None and latents:
@@ -47,6 +49,4 @@ def alarms(summary: Mapping[str, Any]) -> list[str]:
             found.append(COLLAPSED.tag)
         elif rate < LEAST_RATE or active < LEAST_ACTIVE * latents:
             found.append(OVER_REGULARIZED.tag)
-    if summary.get("status") == "diverged":
-        found.append(DIVERGED.tag)
     return found

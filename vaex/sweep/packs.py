@@ -49,6 +49,7 @@ def train_packs(
     stop: StopFlag,
     *,
     seconds: Seconds,
+    fail_fast: bool = False,
     around: Around = lambda jobs: contextlib.nullcontext(),
 ) -> dict[int, Done]:
     """Returns how each job ended, by number; `sweep.json` follows.
@@ -58,6 +59,7 @@ def train_packs(
         jobs: what is left to do.
         stop: ends the sweep after the call that runs, with checkpoints.
         seconds: is filled with where the wall time went.
+        fail_fast: starts no other pack after one with a member that failed or diverged.
         around: entered around each pack, such as to open its members' logs.
     """
     done: dict[int, Done] = {}
@@ -90,6 +92,8 @@ def train_packs(
             manifest.job(num).status = one.summary["status"]
             manifest.job(num).message = one.summary["message"]
         manifest.write()
+        if fail_fast and any(one.summary["status"] in ("failed", "diverged") for one in of_pack.values()):
+            break
     return done
 
 

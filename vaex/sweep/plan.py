@@ -35,13 +35,19 @@ def _what_is_shared(job: Job) -> Any:
     return program_of(job.recipe), id(job.data), loop
 
 
-def describe(packs: Sequence[Sequence[int]], overrides: Mapping[int, Sequence[str]], beside: Sequence[str] = ()) -> str:
+def describe(
+    packs: Sequence[Sequence[int]],
+    overrides: Mapping[int, Sequence[str]],
+    beside: Sequence[str] = (),
+    zipped: Sequence[str] = (),
+) -> str:
     """Returns the plan in one line: `20 jobs = 1 pack of 20 (varies: objective.beta, seed)`, or what splits it.
 
     Args:
         packs: the numbers of their jobs.
         overrides: of every job of the sweep, `KEY=VALUE`.
         beside: what else the sweep consists of, such as `3 completed already`.
+        zipped: keys whose values go together: `2 x 3 zipped` are two settings of the other keys, each with three.
     """
     settings = {num: settings_of(words) for num, words in overrides.items()}
     everyone = [num for pack in packs for num in pack]
@@ -52,9 +58,19 @@ def describe(packs: Sequence[Sequence[int]], overrides: Mapping[int, Sequence[st
         sizes[len(pack)] = sizes.get(len(pack), 0) + 1
     parts = [f"{count} pack{'s' * (count > 1)} of {size}" for size, count in sizes.items()]
     why = [f"varies: {', '.join(inside)}"] * bool(inside) + [f"split by {', '.join(splits)}"] * bool(splits)
+    why += [_zip(list(settings.values()), zipped)] * bool(zipped)
     plan = " + ".join(parts) + (f" ({'; '.join(why)})" if why and parts else "")
     num = len(overrides)
     return f"{num} job{'s' * (num != 1)} = {' + '.join(filter(None, [plan, *beside]))}"
+
+
+def _zip(settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> str:
+    def different(of: Sequence[str]) -> int:
+        return len({tuple(words.get(key) for key in of) for words in settings})
+
+    every = {key for words in settings for key in words}
+    rest, together = different([key for key in every if key not in keys]), different(keys)
+    return f"{rest} x {together} zipped" if rest > 1 else f"{together} zipped"
 
 
 def settings_of(overrides: Sequence[str]) -> dict[str, str]:
