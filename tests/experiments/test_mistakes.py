@@ -69,7 +69,7 @@ def refused(done, *words):
         ("data.test_fraction=0.0001", "test"),
         ("data.binarize=none", "likelihood=bernoulli expects 0 or 1"),
         ("data.rescale=standardize", "likelihood=bernoulli expects 0 or 1"),
-        ("trainer.init_from=[3]", "trainer.init_from: expected the folder of a run, got [3]"),
+        ("trainer.init_from=true", "trainer.init_from: expected the folder of a run, got True"),
         ("trainer.ema_decay=true", "trainer.ema_decay: expected a number in (0, 1) or null, got True"),
         ("evaluation=null", "evaluation: expected its keys, got None"),
         ("trainer.init_from=nowhere", "expected the folder of a run, got nowhere"),
