@@ -17,7 +17,7 @@ from vaex.part import canonical
 from vaex.training import Recipe
 from vaex.training.evaluate import decompose_split, statistic_sum, terms_sum
 from vaex.training.step import init_state, run_steps
-from vaex.training.streams import stream
+from vaex.training.streams import SPLITS, stream
 from vaex.typing import Stats
 
 SHORT = {"num_temperatures": 3, "num_chains": 2, "num_leapfrog": 1, "num_pilot": 2}
@@ -84,11 +84,12 @@ def of_run(consumed, vae, seed):
     about = (recipe, init_state(recipe, STATS), canonical(Preparation(dynamic=True)))
     x, index = jnp.full((EXAMPLES, 6), 0.5), jnp.arange(EXAMPLES)
     weights, batches, start = jnp.ones(EXAMPLES), index.reshape(2, 4), np.int32(0)
+    test = np.int32(SPLITS.index("test"))
     evaluated = partial(terms_sum.function, num_train=EXAMPLES)
     return {
         "steps": consumed(lambda *of: run_steps.function(*of, start, x, batches, start, np.int32(2)), *about),
-        "terms": consumed(lambda *of: evaluated(*of, np.int32(2), x, index, weights), *about),
-        "parts": consumed(lambda *of: decompose_split.function(*of, x, 5, 5), *about),
+        "terms": consumed(lambda *of: evaluated(*of, np.int32(2), x, index, weights, test, np.int32(0)), *about),
+        "parts": consumed(lambda *of: decompose_split.function(*of, x, test, 5, 5), *about),
         "calibration": consumed(lambda *of: statistic_sum.function(*of, x, index, weights), *about),
     }
 
