@@ -64,7 +64,8 @@ def test_a_run_without_a_checkpoint_names_its_folder(tmp_path):
 
 @pytest.mark.parametrize(("words", "name"), [(["run=2026"], "evaluate"), (["sweep=2026"], "compare")])
 def test_a_folder_that_reads_as_a_number(command, words, name):
+    """Hydra would read the number 2026."""
     done = command(*words, name=name)
     assert done.code == 1
-    (typed,) = shlex.split(done.err.split("type ")[1])
-    assert typed == f'{words[0].split("=")[0]}="2026"'
+    assert "2026" in done.err
+    assert "does not exist" in done.err

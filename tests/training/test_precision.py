@@ -51,7 +51,7 @@ def test_training_asks_for_its_precision_and_numbers_for_theirs(strategy, names,
         other.start()
         other.join()
         assert [products(text) for text in texts] == [ASKED[name]] * 2
-    about = (pack.recipes, states, pack.preparation, pack.splits["test"], np.arange(4, dtype=np.int32))
+    about = (pack.recipes, states, pack.preparation, pack.splits["test"], np.arange(4, dtype=np.int32), np.int32(0))
     for name in names:
         text = pack.members.lower(estimate_batch, *about, num_samples=2, products=name)[0].as_text()
         assert products(text) == ASKED[name]

@@ -93,10 +93,10 @@ def terms_sum(
         terms = objective(draws, state.objective_state, context._replace(weights=weights))[2]
         return terms | model.likelihood.implied(params["likelihood"], terms["beta"], objective.beta_is_weight)
 
-    means = {name: term * jnp.sum(weights) for name, term in terms_at(weights).items()}
     if not objective.of_batch:
-        return means
-    return terms_at(jnp.ones_like(weights)) | {name: means[name] for name in MEANS}
+        return {name: term * jnp.sum(weights) for name, term in terms_at(weights).items()}
+    both = jax.vmap(terms_at)(jnp.stack([weights, jnp.ones_like(weights)]))
+    return {name: term[0] * jnp.sum(weights) if name in MEANS else term[1] for name, term in both.items()}
 
 
 @packed(each=("recipe", "state"), static=("num_samples",), results=2)
