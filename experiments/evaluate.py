@@ -31,7 +31,7 @@ def task(cfg: DictConfig) -> None:
                 raise VaexError(unknown_key(key, config[key], {k: config[k] for k in KEYS if k in config}))
         _check(config)
         metrics = {name: build(node, f"metric.{name}") for name, node in config["metric"].items()}
-        with _said_on_the_console():
+        with said_on_the_console():
             for line in evaluate(config, metrics):
                 print(line, flush=True)
 
@@ -52,7 +52,8 @@ def _check(config: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _said_on_the_console() -> Iterator[None]:
+def said_on_the_console() -> Iterator[None]:
+    """The log's lines go to stderr meanwhile."""
     LOG.setLevel(logging.INFO)
     console = logging.StreamHandler(sys.stderr)
     LOG.addHandler(console)
@@ -86,7 +87,7 @@ def evaluate(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]
     from vaex.training.evaluate import Stopped
 
     datasets: dict[Any, Any] = {}
-    runs = [finished(_job(one, datasets)) for one in folders]
+    runs = [finished(job_of(one, datasets)) for one in folders]
     split = config["split"]
     for run in runs:  # every mistake before the first number
         if getattr(run.job.data, split) is None:
@@ -119,7 +120,7 @@ def latest(output_dir: Path) -> Path:
     return run.parent if (run.parent / "multirun.yaml").exists() else run
 
 
-def _job(folder: Path, datasets: dict[Any, Any]) -> Any:
+def job_of(folder: Path, datasets: dict[Any, Any]) -> Any:
     """Returns the job of a folder, from the config that its `run.json` holds."""
     from experiments.assemble import assemble
     from vaex.training.files import read_json

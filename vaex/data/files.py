@@ -19,18 +19,13 @@ _ACCEPTED = ".npy, .csv, or .npz with arrays train, test and validation"
 
 def read_file(path: Path) -> tuple[dict[str, Examples], tuple[str, ...]]:
     """Returns the arrays of a file by split, `train` at least, and notes for the log."""
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise VaexError(f"data.path={path}: {path.absolute()} {what}; expected a file ({_ACCEPTED})")
-    suffix = path.suffix.lower()
-    if suffix not in (".npy", ".npz", ".csv"):
-        raise VaexError(f"data.path={path}: expected {_ACCEPTED}, got {suffix or 'no suffix'!r}")
+    suffix = require_file(path)
     try:
         if suffix == ".csv":
             table, notes = read_table(path)
             return {"train": examples(table, path.name)}, notes
         if suffix == ".npy" and path.stat().st_size > LARGE:
-            with _decoding(path.name):
+            with decoding(path.name):
                 return {"train": on_disk(np.load(path, mmap_mode="r"), path.name)}, ()
         with path.open("rb") as stream:  # NumPy would leave a broken file open
             return _read_numpy(path, stream)
@@ -38,8 +33,23 @@ def read_file(path: Path) -> tuple[dict[str, Examples], tuple[str, ...]]:
         raise VaexError(f"data.path={path}: {path.absolute()} cannot be read: {error}") from error
 
 
+def require_file(path: Path) -> str:
+    """Returns the suffix of a file that `read_file` reads, in lower case.
+
+    Raises:
+        VaexError: where there is no such file.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise VaexError(f"data.path={path}: {path.absolute()} {what}; expected a file ({_ACCEPTED})")
+    suffix = path.suffix.lower()
+    if suffix not in (".npy", ".npz", ".csv"):
+        raise VaexError(f"data.path={path}: expected {_ACCEPTED}, got {suffix or 'no suffix'!r}")
+    return suffix
+
+
 def _read_numpy(path: Path, stream: BinaryIO) -> tuple[dict[str, Examples], tuple[str, ...]]:
-    with _decoding(path.name):
+    with decoding(path.name):
         file = np.load(stream, allow_pickle=False)
     if isinstance(file, np.ndarray):
         return {"train": examples(file, path.name)}, ()
@@ -53,7 +63,7 @@ def _read_numpy(path: Path, stream: BinaryIO) -> tuple[dict[str, Examples], tupl
         arrays = {}
         for split in (name for name in SPLITS if name in names):
             where = f"{path.name}, array {split!r}"
-            with _decoding(where):
+            with decoding(where):
                 array = file[split]
             arrays[split] = examples(array, where)
     unused = [name for name in names if name not in SPLITS]
@@ -63,7 +73,8 @@ def _read_numpy(path: Path, stream: BinaryIO) -> tuple[dict[str, Examples], tupl
 
 
 @contextlib.contextmanager
-def _decoding(where: str) -> Iterator[None]:
+def decoding(where: str) -> Iterator[None]:
+    """Says what is wrong with a file that NumPy cannot decode."""
     try:
         yield
     except ValueError as error:
