@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +94,23 @@ def _run(config: Mapping[str, Any]) -> Path:
     folder = latest(Path(config["output_dir"])) if config["run"] == "latest" else Path(config["run"]).expanduser()
     found, _ = folders_of(folder)
     if found != [folder]:
-        names = ", ".join(f"run={one}" for one in found[:SHOWN])
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise VaexError(f"run={folder} is a sweep, and a file needs one model; type one of {names}{more}")
+        raise VaexError(
+            f"run={folder} is a sweep, and a file needs one model; type one of {', '.join(_told_apart(found))}{more}"
+        )
     return folder
+
+
+def _told_apart(folders: Sequence[Path]) -> list[str]:
+    """Returns `run=DIR/0 (objective.beta=1 seed=0)` for the first runs of a sweep: what not all of them were given."""
+    from vaex.training.files import read_json
+
+    given = [read_json(folder / "run.json").get("config_overrides", []) for folder in folders]
+    own = [[word for word in words if not all(word in others for others in given)] for words in given]
+    return [
+        f"run={folder}" + (f" ({' '.join(words)})" if words else "")
+        for folder, words in list(zip(folders, own, strict=True))[:SHOWN]
+    ]
 
 
 def _rows(config: Mapping[str, Any], folder: Path, needed: bool) -> Any:

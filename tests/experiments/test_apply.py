@@ -204,7 +204,10 @@ def test_memory_does_not_grow_with_the_file(trained, tmp_path, monkeypatch, kind
 @pytest.mark.parametrize(
     "row",  # the words, and what the message holds
     [
-        ("run=sweep out=z.npz", "is a sweep, and a file needs one model; type one of run=sweep/0, run=sweep/1"),
+        (
+            "run=sweep out=z.npz",
+            "is a sweep, and a file needs one model; type one of run=sweep/0 (seed=0), run=sweep/1 (seed=1)",
+        ),
         ("run=nowhere out=z.npz", "run=nowhere: expected the folder of a run"),
         ("run=null out=z.npz", "run: expected a folder, got None; type run=latest"),
         ("out=z.npz", "no run with a checkpoint under"),
