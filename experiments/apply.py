@@ -16,7 +16,7 @@ from vaex._check import VaexError
 
 LOG = logging.getLogger("vaex")
 KEYS = ("run", "data", "split", "what", "out", "overwrite", "num_samples", "nll_num_samples", "seed", "output_dir")
-OF_DATA = ("path",)
+OF_DATA = ("path", "levels", "header", "columns", "separator", "decimal")
 
 
 @hydra.main(version_base="1.3", config_path=CONF, config_name="apply")
@@ -117,16 +117,25 @@ def _rows(config: Mapping[str, Any], folder: Path, needed: bool) -> Any:
     """Returns the rows of the user's file, or of the run's own data where they are needed; None where they are not."""
     from vaex.data.opened import open_rows, rows_of
     from vaex.evaluation import finished
-    from vaex.training.files import read_json
 
     path, split = config["data"]["path"], config["split"]
     if path is None:
         return rows_of(finished(job_of(folder, {})).job.data, split) if needed else None
     if not isinstance(path, str):
         raise VaexError(f"data.path: expected a file, got {path!r}; type data.path=FILE")
-    rows = open_rows(Path(path).expanduser(), split)
+    return open_rows(Path(path).expanduser(), split, _reader(config["data"], folder))
+
+
+def _reader(typed: Mapping[str, Any], folder: Path) -> Any:
+    """Returns how the file is read: as typed, and for the rest as the file that the run was trained on."""
+    from vaex.data import Array
+    from vaex.training.files import read_json
+
     of_run = read_json(folder / "run.json").get("config", {}).get("data", {})
-    return rows.flat() if of_run.get("flatten") else rows
+    kept = {key: of_run[key] for key in (*OF_DATA[1:], "flatten") if key in of_run}
+    if of_run.get("dequantize") == "uniform":
+        kept.pop("levels", None)  # noise belongs to the file: (k + u) / levels
+    return Array(**kept | {key: typed[key] for key in OF_DATA if typed.get(key) is not None})
 
 
 def main() -> None:

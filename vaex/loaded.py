@@ -46,7 +46,7 @@ def load(run_dir: str | Path = "latest", output_dir: str | Path = "outputs") -> 
     zeros = np.zeros(model.event_shape, np.float32)
     like = jax.eval_shape(model.init, jax.random.key(0), Stats(zeros, zeros))
     params = checkpoint.from_arrays(like, checkpoint.eval_arrays(found), str(folder))
-    return LoadedModel(model, jax.device_put(params), canonical(preparation), found.step, folder)
+    return LoadedModel(model, jax.device_put(params), preparation, found.step, folder)
 
 
 def latest_run(output_dir: Path) -> Path:
@@ -154,7 +154,9 @@ class LoadedModel:
         Raises:
             VaexError: where they have another shape than the model's examples, or are not finite.
         """
-        x = np.asarray(x, np.float32)
+        x = np.asarray(x)  # in its own precision: an offset may dwarf the spread
+        if x.dtype.kind not in "fiub":
+            raise VaexError(f"expected numbers, got {x.dtype}")
         shape = self.model.event_shape
         if x.shape[1:] != shape and (*x.shape[1:], 1) == shape:
             x = x[..., None]
@@ -163,6 +165,11 @@ class LoadedModel:
             raise VaexError(f"expected examples of shape (N, {', '.join(map(str, shape))}), got {x.shape}{one}")
         if not np.isfinite(x).all():
             raise VaexError("expected finite numbers, got NaN or infinity; remove or fill them in")
+        if self.preparation.divisor > 1 and x.max() > 1 and (x == np.round(x)).all():
+            steps = self.preparation.levels - 1
+            raise VaexError(
+                f"expected grey values k / {steps} in [0, 1], got whole numbers up to {x.max():g}; divide by {steps}"
+            )
         return np.asarray(self.preparation.forward(x))
 
 

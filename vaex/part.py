@@ -99,6 +99,8 @@ def canonical[T](tree: T) -> T:
     def cast(value: Any) -> Any:
         if isinstance(value, (bool, int, np.integer)):
             return np.int32(value)
+        if isinstance(value, np.ndarray) and value.dtype == np.float64:
+            return value.astype(np.float32)
         return np.float32(value) if isinstance(value, (float, np.floating)) else value
 
     def at_field(self: Any, field: dataclasses.Field[Any]) -> Any:
@@ -128,7 +130,8 @@ def to_dict(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [to_dict(v) for v in value]
     if isinstance(value, (np.ndarray, jax.Array)):
-        return {"_array_": np.asarray(value).tolist()} if value.ndim else to_dict(np.asarray(value)[()])
+        exact = {"_dtype_": "float64"} if value.dtype == np.float64 else {}
+        return {"_array_": np.asarray(value).tolist(), **exact} if value.ndim else to_dict(np.asarray(value)[()])
     if isinstance(value, (np.integer, np.bool_)):
         return value.item()
     # The shortest decimal that reads back as the same float32: 0.1, not 0.10000000149011612.
@@ -142,7 +145,7 @@ def from_dict(value: Any) -> Any:
         VaexError: where the description names no dataclass that can be imported, or fields it does not have.
     """
     if isinstance(value, Mapping) and "_array_" in value:
-        return np.asarray(value["_array_"], np.float32)
+        return np.asarray(value["_array_"], np.float64 if value.get("_dtype_") == "float64" else np.float32)
     if isinstance(value, Mapping):
         fields = {k: from_dict(v) for k, v in value.items() if k != "_target_"}
         cls = _locate(value.get("_target_"))

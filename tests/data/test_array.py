@@ -30,9 +30,10 @@ def refused(path: Path) -> str:
 def test_any_numbers_are_taken_with_their_values_unchanged(dtype: str, tmp_path: Path) -> None:
     given = np.array([[0, 1, 100], [3, 0, 7]]).astype(dtype)
     np.save(tmp_path / "x.npy", given)
-    train = read(tmp_path / "x.npy").train
-    assert train.dtype == np.float32
-    np.testing.assert_array_equal(train, given.astype(np.float64))
+    np.testing.assert_array_equal(read(tmp_path / "x.npy").train, given.astype(np.float64))
+    data = Array(path=str(tmp_path / "x.npy"), test_fraction=0.5).load(Gaussian())
+    assert data.train.dtype == data.test.dtype == np.float32
+    np.testing.assert_array_equal(np.sort(np.vstack([data.train, data.test]), 0), np.sort(given, 0).astype(np.float64))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,10 @@ def test_npz_with_other_arrays_is_read_and_the_log_says_so(tmp_path: Path) -> No
         ("", ()),
         ("a,b,c\n", ("x.csv: header row skipped ('a', 'b', 'c')",)),
         ('"a, first",b,c\n', ("x.csv: header row skipped ('a, first', 'b', 'c')",)),
-        ("0,1,2\n", ("x.csv: header row skipped ('0', '1', '2')",)),  # as pandas writes columns without names
+        (
+            "0,1,2\n",
+            ("x.csv: header row skipped ('0', '1', '2'); type data.header=false if it is an example",),
+        ),  # as pandas writes columns without names
         ("\ufeffa,b,c\n\n", ("x.csv: header row skipped ('a', 'b', 'c')",)),  # as Excel begins a file
     ],
 )
@@ -85,8 +89,8 @@ def test_csv_with_and_without_a_header(header: str, note: tuple[str, ...], end: 
     text = header + "1.5,-2, 3e5\n\n0,7.25,-1e-3\n"
     (tmp_path / "x.csv").write_bytes(text.replace("\n", end).encode())
     raw = read(tmp_path / "x.csv")
-    np.testing.assert_array_equal(raw.train, TABLE.astype(np.float32))
-    assert raw.notes == note
+    np.testing.assert_array_equal(raw.train, TABLE)
+    assert (*raw.notes, *raw.warnings) == note
 
 
 def test_csv_of_two_columns_may_begin_with_zero_and_one(tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ def test_csv_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     np.save(tmp_path / "x.npy", TABLE)
-    np.testing.assert_array_equal(Array(path="~/x.npy").read().train, TABLE.astype(np.float32))
+    np.testing.assert_array_equal(Array(path="~/x.npy").read().train, TABLE)
 
 
 def test_a_missing_file_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

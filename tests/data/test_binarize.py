@@ -103,7 +103,7 @@ def test_auto_never_touches_the_users_file(tmp_path: Path) -> None:
     assert not data.preparation.dynamic
     assert data.preparation.binary
     assert data.notes == ()
-    assert data.measure == "binary.npy, counting measure"
+    assert data.measure == f"binary.npy#{data.content}, counting measure"
     assert data.log_cell == 0.0
     with pytest.raises(VaexError, match=r"bernoulli expects 0 or 1, but grey\.npy, training split holds 0\.5"):
         Array(path=str(tmp_path / "grey.npy"), binarize="auto").load(Bernoulli())

@@ -29,7 +29,8 @@ def test_flat_images_are_rescaled_by_pixel_and_not_by_channel(tmp_path: Path) ->
     x = np.arange(24.0).reshape(6, 2, 2, 1) ** 2
     np.save(tmp_path / "x.npy", x)
     data = Array(path=str(tmp_path / "x.npy"), rescale="minmax", flatten=True).load(Gaussian())
-    low, high = data.train.min(0), data.train.max(0)
+    given = data.preparation.inverse(data.train)
+    low, high = given.min(0), given.max(0)
     np.testing.assert_array_equal(data.preparation.shift, low)
     np.testing.assert_array_equal(data.preparation.scale, high - low)
 
@@ -45,7 +46,7 @@ def test_values_outside_the_training_range_become_its_ends(tmp_path: Path) -> No
     test = np.array([[0.0, 6.0, 7.0], [2.0, 8.0, 9.0]])  # below, inside and at the end, inside, above, off a constant
     data = load(tmp_path, train=train, validation=train[:1], test=test)
     np.testing.assert_array_equal(data.preparation(data.test), [[0, 1, 0], [0.5, 1, 0]])
-    np.testing.assert_array_equal(data.train, train)
+    np.testing.assert_array_equal(data.preparation.inverse(data.train), train)
     assert data.notes[-2:] == (
         "x.npz: data.clip=true, 0 of 3 values of the validation split clipped to the training range",
         "x.npz: data.clip=true, 3 of 6 values of the test split clipped to the training range",
@@ -53,15 +54,16 @@ def test_values_outside_the_training_range_become_its_ends(tmp_path: Path) -> No
     assert data.measure is None  # bce; of a density it says that these are other data:
     np.savez(tmp_path / "x.npz", train=train, test=test)
     clipped = Array(path=str(tmp_path / "x.npz"), rescale="minmax", clip=True).load(Gaussian())
-    assert clipped.measure == "x.npz, clipped to the training range, Lebesgue measure"
+    assert clipped.measure == f"x.npz#{clipped.content}, clipped to the training range, Lebesgue measure"
 
 
 def test_images_are_clipped_to_the_range_of_each_channel(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     train, test = rng.normal(size=(2, 30, 4, 4, 2)) * np.array([1, 10])
     data = load(tmp_path, train=train, test=3 * test)
-    low, high = train.min((0, 1, 2)).astype(np.float32), train.max((0, 1, 2)).astype(np.float32)
-    np.testing.assert_array_equal(data.test, np.clip((3 * test).astype(np.float32), low, high))
+    low, high = train.min((0, 1, 2)), train.max((0, 1, 2))
+    clipped = np.clip(3 * test, low, high)
+    np.testing.assert_array_equal(data.test, ((clipped - low) / (high - low)).astype(np.float32))
 
 
 @pytest.mark.parametrize("seed", range(5))

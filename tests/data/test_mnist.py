@@ -113,9 +113,25 @@ def test_a_prepared_data_set_needs_no_originals(made_up: tuple[Originals, Path],
     first = prepare(made_up, tmp_path)
     for path in (tmp_path / "tfds" / "mnist" / MNIST.version).glob("*.npy"):
         path.unlink()
-    second = prepare(made_up, tmp_path, tmp_path / "nowhere")
+    second = read(made_up[0], tmp_path, None)
     for before, after in zip(first, second, strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_a_folder_that_is_none_is_refused_though_nothing_need_be_read(
+    made_up: tuple[Originals, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(made_up, tmp_path)
+    (tmp_path / "empty").mkdir()
+    for where, message in (("nowhere", "is no folder"), ("empty", "missing train-images")):
+        with pytest.raises(VaexError, match=message):
+            prepare(made_up, tmp_path, tmp_path / where)
+    monkeypatch.setenv("VAEX_DATA_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(VaexError, match=r"VAEX_DATA_DIR=.*nowhere is no folder; .* or unset it"):
+        read(made_up[0], tmp_path, None)
+    about = (made_up[0].name, made_up[0].version, str(tmp_path / "tfds"), str(made_up[1]))
+    raw = prepared.prepared(*about, originals=made_up[0])
+    assert any("data.manual_dir" in note and "is not read" in note for note in raw.notes)
 
 
 def test_a_data_set_in_tensorflows_own_format_is_left_alone(

@@ -218,3 +218,9 @@ def test_a_metric_of_a_part_of_the_split_says_so_and_one_measured_in_two_ways_ha
     assert list(map(whole.titled, whole.headlines)) == ["ais.nll"]
     mixed = arrange([job(0, num_examples=60), job(1, num_examples=359)])
     assert (mixed.headlines, mixed.measured_differently) == ([], ["ais"])
+
+
+def test_another_draw_of_the_splits_repeats_a_setting(job, tmp_path, arranged):
+    for number, beta in enumerate("1144"):
+        job(str(number), f"objective.beta={beta} data.split_seed={number % 2}")
+    assert [len(setting.jobs) for setting in arranged(tmp_path / "sweep").panels[0].settings] == [2, 2]

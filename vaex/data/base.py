@@ -1,21 +1,23 @@
 """What every data set shares: read, split, binarize, rescale, and refuse what the likelihood cannot score."""
 
-import hashlib
+import contextlib
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from vaex import _check
 from vaex._check import VaexError
-from vaex.data.moments import moments, prepared_stats, rescaling, spread_over_a_level
+from vaex.data.content import fingerprint
+from vaex.data.moments import Moments, beyond_float32, moments, prepared_stats, rescaling, spread_over_a_level
 from vaex.data.preparation import Preparation
 from vaex.data.rows import Examples, InMemory, Rows, is_mapped
-from vaex.data.splits import Splits, binarize, clip_to_training, dequantize, generator, limits, split
-from vaex.data.support import check_support
+from vaex.data.splits import Splits, binarize, clip_to_training, dequantize, generator, limits, rescaled_on_host, split
+from vaex.data.support import check_exact, check_noise, check_support
+from vaex.data.units import warnings_of
 from vaex.likelihoods import Likelihood
 from vaex.typing import Stats
 
@@ -23,17 +25,40 @@ BINARIZE = ("auto", "none", "threshold", "static", "dynamic")
 DEQUANTIZE = ("auto", "none", "uniform")
 RESCALE = ("none", "minmax", "standardize")
 STREAM = ("auto", True, False)
-_HASHED = 1000  # rows of a split that streams
 
 
 class Raw(NamedTuple):
-    """What a source holds, before splitting."""
+    """What a source holds, before splitting; real numbers in any type, as they were written."""
 
     train: Examples
     test: InMemory | None = None  # None: to be split off
     validation: InMemory | None = None
-    levels: int | None = None  # uint8 0..levels-1, given as stored / (levels - 1) in [0, 1]; None: real numbers
+    levels: int | None = None  # whole 0..levels-1, given as stored / (levels - 1) in [0, 1]; None: real numbers
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # the names of the values of a vector, where they have some
+    content: str | None = None  # a hash of the numbers, where the name does not say which data these are
+
+
+class _Plan(NamedTuple):
+    """What is to become of what is stored."""
+
+    mode: str  # of binarization
+    dequantized: bool
+    divisor: float  # given = stored / divisor
+    counts: bool  # the model sees the levels themselves
+    real: bool  # real numbers, not levels
+
+    @property
+    def unit(self) -> float:
+        """What is stored divided by this is what the model's x is made of."""
+        return 1.0 if self.counts else self.divisor
+
+    def log_cell(self, likelihood: Likelihood) -> float | None:
+        """Returns `Dataset.log_cell`."""
+        if not likelihood.is_density:
+            return None
+        return 0.0 if likelihood.measure == "counting" else -math.log(self.divisor) if self.dequantized else None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,7 +66,7 @@ class Dataset:
     """Arrays as stored, and how a batch of them becomes the model's x."""
 
     name: str
-    train: Examples  # uint8 levels, or float32; [N, D] or [N, H, W, C]; `Rows` where it streams
+    train: Examples  # whole levels, or float32 (rescaled already); [N, D] or [N, H, W, C]; `Rows` where it streams
     validation: InMemory | None
     test: InMemory
     preparation: Preparation
@@ -55,21 +80,14 @@ class Dataset:
     # log of the volume that one discrete value fills in each dimension: 0 for a probability, -log levels for a density
     # of dequantized levels in [0, 1]; None where bits per dimension mean nothing
     log_cell: float | None
+    sha256: str  # of the arrays before rescaling, in hex; of a split that streams, of its size and some of its rows
+    content: str | None = None  # the hash in `measure`, where there is one
+    exact: bool = False  # rescaled from numbers that float32 does not hold
+    warnings: tuple[str, ...] = ()  # what the log says loudly
 
     def __repr__(self) -> str:
         sizes = f"{len(self.train)} for training, {len(self.test)} for testing"
         return f"Dataset({self.name}, {sizes}, examples {self.event_shape})"
-
-    @cached_property
-    def sha256(self) -> str:
-        """Of the arrays as stored, in hex; of a split that streams, of its size and a thousand of its rows."""
-        digest = hashlib.sha256()
-        for array in (self.train, self.validation, self.test):
-            if isinstance(array, Rows):
-                digest.update(repr(array.shape).encode())
-                array = array[np.unique(np.linspace(0, len(array) - 1, _HASHED).astype(int))]
-            digest.update(b"" if array is None else np.ascontiguousarray(array).data)
-        return digest.hexdigest()
 
     @property
     def streams(self) -> bool:
@@ -148,11 +166,59 @@ class Data(ABC):
         event_shape = _event_shape(self.name, raw)
         if self.flatten:
             raw, event_shape = _flat(raw), (math.prod(event_shape),)
-        mode = self._binarization(raw, likelihood)
-        dequantized = self._dequantized(raw, likelihood)
+        plan = self._plan(raw, likelihood)
+        splits, clipped = self._changed(raw, plan, likelihood)
+        of_train = moments(splits.train, plan.unit)
+        warnings = self._warnings(raw, plan, splits, of_train, likelihood)
+        if plan.dequantized:
+            of_train = spread_over_a_level(of_train, plan.divisor)
+        rescaled = rescaling(of_train, self.rescale, np.float64 if plan.real else np.float32)
+        if plan.dequantized:
+            check_noise(self.name, of_train, rescaled.shift, plan.divisor)
+        sha256 = fingerprint(splits, np.float32 if plan.real else None)
+        splits = rescaled_on_host(splits, rescaled.of) if plan.real else splits
+        preparation = Preparation(
+            *rescaled,
+            divisor=plan.divisor,
+            dynamic=plan.mode == "dynamic",
+            dequantize=plan.dequantized,
+            binary=plan.mode != "none" or likelihood.support == "binary",
+            counts=plan.counts,
+            rescaled=plan.real and self.rescale != "none",
+        )
+        levels = 2 if plan.mode != "none" else None if plan.dequantized else raw.levels
+        with self._fixing(raw, likelihood):
+            likelihood = likelihood.at_levels(levels)
+            check_support(self.name, splits, preparation, self.rescale, likelihood)
+        return Dataset(
+            name=self.name,
+            train=splits.train,
+            validation=splits.validation,
+            test=splits.test,
+            preparation=preparation,
+            stats=prepared_stats(of_train, rescaled, dynamic=preparation.dynamic),
+            notes=self._notes(raw, plan.mode, likelihood, clipped, plan.dequantized),
+            seed=self.seed,
+            measure=self._measure(raw, plan.mode, likelihood, plan.dequantized),
+            event_shape=event_shape,
+            levels=levels,
+            binarization=plan.mode,
+            log_cell=plan.log_cell(likelihood),
+            sha256=sha256,
+            content=raw.content,
+            exact=preparation.rescaled and beyond_float32(of_train),
+            warnings=warnings,
+        )
+
+    def _plan(self, raw: Raw, likelihood: Likelihood) -> "_Plan":
+        mode, dequantized = self._binarization(raw, likelihood), self._dequantized(raw, likelihood)
         divisor = 1.0 if raw.levels is None else float(raw.levels if dequantized else raw.levels - 1)
         # A model of counts sees the levels themselves, and the user the grey values that they are given as.
         counts = likelihood.support == "counts" and raw.levels is not None and (mode, self.rescale) == ("none", "none")
+        return _Plan(mode, dequantized, divisor, counts, raw.levels is None)
+
+    def _changed(self, raw: Raw, plan: "_Plan", likelihood: Likelihood) -> tuple[Splits, dict[str, str]]:
+        """Returns the splits after all that changes what is stored, but for a rescaling; and what was clipped."""
         splits = split(
             self.name,
             raw.train,
@@ -162,39 +228,43 @@ class Data(ABC):
             test_fraction=self.test_fraction,
             validation_fraction=self.validation_fraction,
         )
-        if mode != "none":
-            splits = self._binarized(splits, mode, divisor)
-        if dequantized:
+        if plan.mode != "none":
+            with self._fixing(raw, likelihood):
+                splits = self._binarized(splits, plan.mode, plan.divisor)
+        check_exact(self.name, splits, likelihood)
+        if plan.dequantized:
             splits = dequantize(self.name, splits, self.split_seed)
-        splits, clipped = clip_to_training(splits) if self.clip else (splits, {})
-        of_train = moments(splits.train, 1.0 if counts else divisor)
-        if dequantized:
-            of_train = spread_over_a_level(of_train, divisor)
-        rescaled = rescaling(of_train, self.rescale)
-        dynamic = mode == "dynamic"
-        binary = mode != "none" or likelihood.support == "binary"
-        preparation = Preparation(
-            *rescaled, divisor=divisor, dynamic=dynamic, dequantize=dequantized, binary=binary, counts=counts
+        return clip_to_training(splits) if self.clip else (splits, {})
+
+    def _warnings(
+        self, raw: Raw, plan: "_Plan", splits: Splits, of_train: Moments, likelihood: Likelihood
+    ) -> tuple[str, ...]:
+        found = warnings_of(
+            self.name,
+            raw.columns,
+            splits,
+            of_train,
+            divisor=plan.unit,
+            rescale=self.rescale,
+            real=likelihood.support == "real",
         )
-        levels = 2 if mode != "none" else None if dequantized else raw.levels
-        likelihood = likelihood.at_levels(levels)
-        check_support(self.name, splits, preparation, self.rescale, likelihood)
-        counting = likelihood.is_density and likelihood.measure == "counting"
-        return Dataset(
-            name=self.name,
-            train=splits.train,
-            validation=splits.validation,
-            test=splits.test,
-            preparation=preparation,
-            stats=prepared_stats(of_train, rescaled, dynamic=dynamic),
-            notes=self._notes(raw, mode, likelihood, clipped, dequantized),
-            seed=self.seed,
-            measure=self._measure(raw, mode, likelihood, dequantized),
-            event_shape=event_shape,
-            levels=levels,
-            binarization=mode,
-            log_cell=0.0 if counting else -math.log(divisor) if dequantized and likelihood.is_density else None,
-        )
+        return (*raw.warnings, *found)
+
+    @contextlib.contextmanager
+    def _fixing(self, raw: Raw, likelihood: Likelihood) -> Iterator[None]:
+        """Gives a refusal of the values another line to type, where the source knows a better one."""
+        try:
+            yield
+        except VaexError as error:
+            fix = self._fix(raw, likelihood)
+            if fix is None:
+                raise
+            raise VaexError(f"{str(error).partition('; ')[0]}; {fix}") from None
+
+    def _fix(self, raw: Raw, likelihood: Likelihood) -> str | None:
+        """Returns what to type where the likelihood has no use for the values, or None where it knows best."""
+        del raw, likelihood
+        return None
 
     def _placed(self, raw: Raw) -> Raw:
         """Returns the source with its training split on disk, or in memory, as asked; the other splits in memory."""
@@ -233,7 +303,7 @@ class Data(ABC):
             if low < 0 or high > 1:
                 raise VaexError(
                     f"data.binarize={mode} expects values in [0, 1], but {self.name}, {kind} split reaches from "
-                    f"{low:.6g} to {high:.6g}; divide them beforehand (8-bit images by 255), or type "
+                    f"{low:.6g} to {high:.6g}; type data.rescale=none data.levels=256 for 8-bit images of your own, or "
                     "data.binarize=none with a likelihood on the real line, such as likelihood=gaussian"
                 )
             if mode == "dynamic" and kind == "training":
@@ -274,7 +344,9 @@ class Data(ABC):
         # Rescaling does not show: the numbers include its Jacobian, so they are of the data as given. Clipping does.
         clipped = ", clipped to the training range" if self.clip and mode == "none" else ""
         kind = "counting" if counting else "Lebesgue"
-        return f"{self.name}{what}{clipped}{likelihood.condition}, {kind} measure"
+        # The user's own files may share a name: the hash of their numbers tells them apart.
+        name = self.name if raw.content is None else f"{self.name}#{raw.content}"
+        return f"{name}{what}{clipped}{likelihood.condition}, {kind} measure"
 
 
 def _flat(raw: Raw) -> Raw:

@@ -4,31 +4,56 @@ import contextlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from vaex._check import VaexError, did_you_mean
-from vaex.data.rows import LARGE, Examples, Rows
+from vaex.data.dialect import Dialect
+from vaex.data.rows import LARGE, Examples, Picked, Rows
+from vaex.data.sparse import Sparse, is_sparse, read_sparse
 from vaex.data.splits import chunks
 from vaex.data.table import listed, read_table
 
 SPLITS = ("train", "test", "validation")
+_ALSO = {"x_train": "train", "x_test": "test", "x_val": "validation", "x_valid": "validation"}  # Keras' names
 _ACCEPTED = ".npy, .csv, or .npz with arrays train, test and validation"
+_TEXT = (".csv", ".tsv")
+_EXACT = 2**53  # whole numbers up to here are exact in float64
 
 
-def read_file(path: Path) -> tuple[dict[str, Examples], tuple[str, ...]]:
-    """Returns the arrays of a file by split, `train` at least, and notes for the log."""
+class File(NamedTuple):
+    """What a file holds."""
+
+    arrays: dict[str, Examples]  # by split, `train` at least: [N, D] or [N, H, W, C], numbers as they were written
+    notes: tuple[str, ...] = ()  # for the log
+    warnings: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # their names, where there are some
+
+
+def read_file(path: Path, dialect: Dialect = Dialect()) -> File:  # noqa: B008 - immutable
+    """Returns the arrays of a file by split; large ones stay on disk.
+
+    Args:
+        path: `.npy`, `.npz` (also with Keras' names x_train and x_test, or a sparse matrix of SciPy's), `.csv`, `.tsv`.
+        dialect: how a table is written, and which columns are wanted.
+
+    Raises:
+        VaexError: where the file cannot be read, or holds something other than finite numbers of a fitting shape.
+    """
     suffix = require_file(path)
+    if suffix not in _TEXT and dialect.typed:
+        raise VaexError(f"{dialect.typed[0]} is for tables of text (.csv, .tsv), not for {path.name}; leave it out")
     try:
-        if suffix == ".csv":
-            table, notes = read_table(path)
-            return {"train": examples(table, path.name)}, notes
+        if suffix in _TEXT:
+            table = read_table(path, dialect)
+            return File({"train": examples(table.values, path.name)}, table.notes, table.warnings, table.columns)
         if suffix == ".npy" and path.stat().st_size > LARGE:
             with decoding(path.name):
-                return {"train": on_disk(np.load(path, mmap_mode="r"), path.name)}, ()
+                mapped = np.load(path, mmap_mode="r")
+            return File({"train": on_disk(mapped, path.name, dialect)})
         with path.open("rb") as stream:  # NumPy would leave a broken file open
-            return _read_numpy(path, stream)
+            return _read_numpy(path, stream, dialect)
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise VaexError(f"data.path={path}: {path.absolute()} cannot be read: {error}") from error
 
@@ -43,33 +68,46 @@ def require_file(path: Path) -> str:
         what = "is a folder" if path.is_dir() else "does not exist"
         raise VaexError(f"data.path={path}: {path.absolute()} {what}; expected a file ({_ACCEPTED})")
     suffix = path.suffix.lower()
-    if suffix not in (".npy", ".npz", ".csv"):
+    if suffix not in (".npy", ".npz", *_TEXT):
         raise VaexError(f"data.path={path}: expected {_ACCEPTED}, got {suffix or 'no suffix'!r}")
     return suffix
 
 
-def _read_numpy(path: Path, stream: BinaryIO) -> tuple[dict[str, Examples], tuple[str, ...]]:
+def _read_numpy(path: Path, stream: BinaryIO, dialect: Dialect) -> File:
     with decoding(path.name):
         file = np.load(stream, allow_pickle=False)
     if isinstance(file, np.ndarray):
-        return {"train": examples(file, path.name)}, ()
+        return File({"train": examples(file, path.name, dialect)})
     with file:
         names = list(file.files)
-        if "train" not in names:
+        if is_sparse(names):
+            return _of_sparse(path, read_sparse(path, stream), dialect)
+        kept = {name: _ALSO.get(name, name) for name in names if _ALSO.get(name, name) in SPLITS}
+        if "train" not in kept.values() or len(set(kept.values())) < len(kept):
             raise VaexError(
-                f"{path.name}: expected an array 'train' (and 'test', 'validation'), found {listed(names)}; "
-                f"write it with np.savez({path.name!r}, train=x, test=y)"
+                f"{path.name}: expected an array 'train' (and 'test', 'validation') or 'x_train' (and 'x_test', "
+                f"'x_val'), each once, found {listed(names)}; write it with np.savez({path.name!r}, train=x, test=y)"
             )
         arrays = {}
-        for split in (name for name in SPLITS if name in names):
-            where = f"{path.name}, array {split!r}"
+        for name, split in kept.items():
+            where = f"{path.name}, array {name!r}"
             with decoding(where):
-                array = file[split]
-            arrays[split] = examples(array, where)
-    unused = [name for name in names if name not in SPLITS]
-    hints = (did_you_mean(name, SPLITS) for name in unused)
-    notes = (f"{path.name}: {listed(unused)} left unused{next(filter(None, hints), '')}",) if unused else ()
-    return arrays, notes
+                array = file[name]
+            arrays[split] = examples(array, where, dialect)
+    unused = [name for name in names if name not in kept]
+    hints = (did_you_mean(name, SPLITS) for name in unused if not name.startswith("y"))
+    said = f"{path.name}: {listed(unused)} left unused{next(filter(None, hints), '')}"
+    return File(arrays, (said,) if unused else ())
+
+
+def _of_sparse(path: Path, matrix: Sparse, dialect: Dialect) -> File:
+    share = len(matrix.stored) / max(1, matrix.size)
+    note = f"{path.name}: a sparse matrix of {matrix.shape[0]} x {matrix.shape[1]}, {share:.3g} of it not zero"
+    if matrix.size * matrix.dtype.itemsize <= LARGE:
+        return File({"train": examples(matrix[:], path.name, dialect)}, (note,))
+    _check_shape(matrix, path.name)
+    _check_values(matrix.stored, f"{path.name}, values that are not zero")
+    return File({"train": Rows(_picked(matrix, path.name, dialect))}, (f"{note}; only what is read is made dense",))
 
 
 @contextlib.contextmanager
@@ -84,27 +122,44 @@ def decoding(where: str) -> Iterator[None]:
         raise VaexError(f"{where}: not a whole NumPy file: {error}") from error
 
 
-def examples(array: np.ndarray, where: str) -> Examples:
-    """Returns an array of numbers as float32 [N, D] or [N, H, W, C], values unchanged.
+def examples(array: np.ndarray, where: str, dialect: Dialect = Dialect()) -> np.ndarray:  # noqa: B008 - immutable
+    """Returns an array of numbers as [N, D] or [N, H, W, C], values unchanged.
 
     Raises:
         VaexError: where it holds no numbers, has another shape, or numbers that are not finite or overflow float32.
     """
     _check_shape(array, where)
+    array = _native(_picked(array, where, dialect)[:])
     _check_values(array, where)
-    array = np.ascontiguousarray(array, np.float32)
     return array[..., None] if array.ndim == 3 else array
 
 
-def on_disk(array: np.ndarray, where: str) -> Rows:
+def on_disk(array: np.ndarray, where: str, dialect: Dialect = Dialect()) -> Rows:  # noqa: B008 - immutable
     """Returns what `examples` returns, of a memory-mapped array that stays on disk."""
     _check_shape(array, where)
-    for rows in chunks(array):
-        _check_values(array[rows], f"{where}, rows {rows.start} to {rows.stop - 1}")
-    return Rows(array[..., None] if array.ndim == 3 else array, dtype=np.float32)
+    rows_of = _picked(array[..., None] if array.ndim == 3 else array, where, dialect)
+    found = Rows(rows_of, dtype=_native(np.empty(0, array.dtype)).dtype)
+    for rows in chunks(found):
+        _check_values(found[rows], f"{where}, rows {rows.start} to {rows.stop - 1}")
+    return found
 
 
-def _check_shape(array: np.ndarray, where: str) -> None:
+def _native(array: np.ndarray) -> np.ndarray:
+    """Returns the numbers in a type that everything computes with: this machine's order of bytes, at most float64."""
+    kind, size = array.dtype.kind, min(array.dtype.itemsize, 8)
+    return np.ascontiguousarray(array, "u1" if kind == "b" else f"{kind}{size}")
+
+
+def _picked(array: Any, where: str, dialect: Dialect) -> Any:
+    """Returns the array with the columns asked for."""
+    if dialect.columns is None:
+        return array
+    if array.ndim != 2:
+        raise VaexError(f"data.columns picks columns of N x D, but {where} has shape {array.shape}; leave it out")
+    return Picked(array, dialect.chosen(where, array.shape[1]) or [])
+
+
+def _check_shape(array: Any, where: str) -> None:
     if array.dtype.kind not in "fiub":
         raise VaexError(f"{where}: expected numbers, got {_kind(array.dtype)}; save x.astype(np.float32) instead")
     if array.ndim == 1:
@@ -120,6 +175,9 @@ def _check_shape(array: np.ndarray, where: str) -> None:
 
 def _check_values(array: np.ndarray, where: str) -> None:
     _refuse(array, ~np.isfinite(array), where, "NaN or infinite", "remove those examples or fill them in")
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 6:
+        fix = "subtract an offset first, or save x.astype(np.float64) where the last digits do not matter"
+        _refuse(array, (array > _EXACT) | (array < -_EXACT), where, "too large for float64 to tell from the next", fix)
     largest = np.finfo(np.float32).max
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         _refuse(array, np.abs(array) > largest, where, "too large for float32", "save the data in other units")

@@ -28,12 +28,19 @@ class Originals(NamedTuple):
         return ", ".join(f"{file}.gz" for file in self.sha256)
 
 
-def folder_of(name: str, manual_dir: str | None) -> Path | None:
+def folder_of(name: str, manual_dir: str | None, files: str = "its original files") -> Path | None:
     """Returns the folder of a data set's original files, or None where they are to be downloaded.
 
     That is `manual_dir`, or its sub-folder of the data set's name; without one, the sub-folder of `VAEX_DATA_DIR`.
+
+    Raises:
+        VaexError: where the user named a folder that does not exist.
     """
+    setting = "data.manual_dir" if manual_dir else "VAEX_DATA_DIR"
     root = Path(manual_dir or os.environ.get("VAEX_DATA_DIR") or "").expanduser()
+    if not root.is_dir():
+        fix = f"type data.manual_dir=FOLDER for one with {files}, or {'leave it out' if manual_dir else 'unset it'}"
+        raise VaexError(f"{setting}={root}: {root.absolute()} is no folder; {fix}")
     folder = root / name if (root / name).is_dir() else root
     # Without `manual_dir`: VAEX_DATA_DIR may be unset, or hold other data sets only
     return folder if manual_dir or folder != root else None
@@ -47,7 +54,7 @@ def find(originals: Originals, manual_dir: str | None) -> dict[str, Path] | None
     Raises:
         VaexError: where the user named a folder in which a file is missing.
     """
-    folder = folder_of(originals.name, manual_dir)
+    folder = folder_of(originals.name, manual_dir, originals.listed)
     if folder is None:
         return None
     candidates = {file: (folder / file, folder / f"{file}.gz") for file in originals.sha256}

@@ -39,17 +39,23 @@ def prepared(
         VaexError: where the originals cannot be found, downloaded or trusted, or nothing can be written.
     """
     root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    if originals and manual_dir:  # refused also where nothing need be read
+        find(originals, manual_dir)
+    manual = folder_of(name.split("/")[0], manual_dir)
     folder = _folder(root / name, version)
     try:
         arrays = folder and stored(folder, form)
         if not arrays:
             if not (folder and store(name, folder, form)):
-                folder = _prepare(name, root, manual_dir, originals, form)
+                folder = _prepare(name, root, manual_dir, manual, originals, form)
+                manual_dir = None  # it was read
             arrays = stored(folder, form)
     except OSError as error:
         raise VaexError(f"{name}: cannot prepare in {root}: {error}; type data.data_dir=FOLDER") from error
     assert arrays
-    return Raw(arrays["train"], arrays.get("test"), arrays.get("validation"), levels=256)
+    unread = f"{name}: prepared already in {root}, so data.manual_dir={manual_dir} is not read"
+    notes = (unread,) if manual_dir else ()
+    return Raw(arrays["train"], arrays.get("test"), arrays.get("validation"), levels=256, notes=notes)
 
 
 def _folder(parent: Path, version: str | None) -> Path | None:
@@ -61,15 +67,15 @@ def _folder(parent: Path, version: str | None) -> Path | None:
     return newest and newest.parent
 
 
-def _prepare(name: str, root: Path, manual_dir: str | None, originals: Originals | None, form: Form) -> Path:
+def _prepare(
+    name: str, root: Path, manual_dir: str | None, manual: Path | None, originals: Originals | None, form: Form
+) -> Path:
     """Returns the folder that holds the data set's arrays, prepared from its originals."""
-    files, manual = None, None
+    files = None
     if originals:
-        files = find(originals, manual_dir)
+        manual, files = None, find(originals, manual_dir)
         for file, path in (files or {}).items():
             read_original(originals, file, path)  # refuses before anything is written
-    else:
-        manual = folder_of(name.split("/")[0], manual_dir)
     logging.getLogger("vaex").info(
         "%s: preparing once, from %s", name, "the given files" if files or manual else "the network"
     )

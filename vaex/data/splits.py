@@ -1,6 +1,6 @@
 """Training, validation and test split, and binarization once and for all: both set by `data.split_seed` alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "dequantize",
     "generator",
     "limits",
+    "rescaled_on_host",
     "split",
 ]
 
@@ -96,6 +97,25 @@ def split(
     )
 
 
+def rescaled_on_host(splits: Splits, rescale: Callable[[np.ndarray], np.ndarray]) -> Splits:
+    """Returns the splits of real numbers in float32 after an elementwise function, which computes in its own precision.
+
+    A split that streams is passed through it where it is read: to the same bits.
+    """
+
+    def once(given: Any) -> Any:
+        if given is None:
+            return None
+        if isinstance(given, Rows):
+            return given.converted(rescale, np.float32)
+        x = np.empty(given.shape, np.float32)
+        for rows in chunks(given):
+            x[rows] = rescale(given[rows])
+        return x
+
+    return Splits(*map(once, splits))
+
+
 def limits(array: Examples) -> tuple[np.ndarray, np.ndarray]:
     """Returns the smallest and the largest value of each place of an example."""
     low = high = np.asarray(array[0])
@@ -136,9 +156,11 @@ def dequantize(name: str, splits: Splits, split_seed: int) -> Splits:
         if stored is None:
             return None
         rng = generator(split_seed, f"u {kind[:6]}")
-        noisy = None if kind == "training" else np.empty(stored.shape, np.float32)
+        # Levels are few, and k + u is exact; whole numbers of any size are rescaled before they become float32.
+        exact = np.float32 if stored.dtype == np.uint8 else np.float64
+        noisy = None if kind == "training" else np.empty(stored.shape, exact)
         for rows in chunks(stored):
-            whole = stored[rows].astype(np.float32)
+            whole = stored[rows].astype(exact)
             bad = whole[whole != np.round(whole)]
             if bad.size:
                 raise VaexError(

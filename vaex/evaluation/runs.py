@@ -13,7 +13,7 @@ from vaex.part import canonical, to_dict
 from vaex.sweep.results import read_sweep
 from vaex.training import Job, checkpoint
 from vaex.training.files import read_json
-from vaex.training.job import data_facts
+from vaex.training.job import data_facts, same_data
 from vaex.typing import Params, Stats
 
 
@@ -74,7 +74,7 @@ def finished(job: Job) -> Finished:
     found, recipe = checkpoint.require(job.folder), canonical(job.recipe)
     model = recipe.model
     facts = data_facts(job.data)
-    if found.meta.get("data") != facts:
+    if not same_data(found.meta.get("data"), facts):
         raise VaexError(f"{job.folder} was trained on other data ({found.meta.get('data')}, now {facts}); restore them")
     differing = _difference(found.meta.get("recipe", {}), to_dict(recipe))
     if differing is not None:

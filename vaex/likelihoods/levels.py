@@ -34,7 +34,8 @@ class Levels(Likelihood):
         if self.levels is None and levels is None:
             raise VaexError(
                 f"likelihood={self.name} expects levels k / (L - 1), but how many these data have is not known; type "
-                "likelihood.levels=L (with data.rescale=minmax for whole numbers 0 to L - 1), or likelihood=gaussian"
+                "data.levels=L for a file of whole numbers 0 to L - 1, likelihood.levels=L for one of values "
+                "k / (L - 1), or likelihood=gaussian"
             )
         if None not in (self.levels, levels) and self.levels != levels:
             raise VaexError(
@@ -61,7 +62,8 @@ class Levels(Likelihood):
         return (
             f"levels k / {steps}, k = 0 to {steps}",
             outside,
-            "use data.rescale=minmax for whole numbers 0 to L - 1, or a likelihood of real numbers, such as gaussian",
+            f"use data.levels={self.levels} for a file of whole numbers 0 to {steps}, or a likelihood of real numbers, "
+            "such as gaussian",
         )
 
     def level(self, x: Event) -> Float[Array, "*event"]:

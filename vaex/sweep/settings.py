@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaex._check import VaexError, did_you_mean
+from vaex.data.settings import comparable
 from vaex.sweep.results import Result, as_number, same, varying
 from vaex.training.evaluations import how
 
-REPLICATES = ("seed", "data.seed")
+REPLICATES = ("seed", "data.seed", "data.split_seed")
 """Keys that repeat a setting rather than make another one."""
 NO_DENSITY = "no density (never ranked)"
 NO_RESULT = "no result yet"
@@ -248,4 +249,6 @@ def _measures(results: list[Result]) -> list[str]:
         (measure, *others) = known.get(kind) or {NO_RESULT}
         return NO_RESULT if others else measure
 
-    return [of(kind, result) for kind, result in zip(made_of, results, strict=True)]
+    first: dict[str, str] = {}  # files of equal numbers go by the name that came first
+    measures = [of(kind, result) for kind, result in zip(made_of, results, strict=True)]
+    return [first.setdefault(comparable(measure), measure) for measure in measures]

@@ -88,7 +88,7 @@ def estimate_batch(
 
     def one(i, x):  # type: ignore[no-untyped-def]
         estimate = importance_estimate(model, params, key, i, x, num_samples, min(num_samples, CHUNK))
-        error = preparation.inverse(x) - preparation.inverse(model.reconstruct(params, x))
+        error = preparation.inverse_difference(x - model.reconstruct(params, x))
         return estimate, jnp.mean(jnp.square(error))
 
     return jax.vmap(one)(index, preparation(split[index]))

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Shaped
 from vaex.data import Preparation
 from vaex.distributions import kl_divergence
 from vaex.models import VAE
+from vaex.part import canonical
 from vaex.training.evaluate import BATCH
 from vaex.training.labels import labelled
 from vaex.training.streams import stream
@@ -26,7 +27,7 @@ REACH = 3.0  # of a traversal, in both directions
 def _grids(
     model: VAE, preparation: Preparation, params: Params, key: PRNGKey, stored: Shaped[Array, "N *event"], num: int
 ) -> dict[str, Any]:
-    generate = jax.vmap(lambda z: preparation.inverse(model.generate(params, z)))
+    generate = jax.vmap(lambda z: model.generate(params, z))
     x = preparation(stored[jnp.arange(2 * COLUMNS) % len(stored)])  # few examples repeat, so that the shapes stay
     prior = model.prior_of(params)
     z = jax.vmap(lambda k: prior.sample_and_log_prob(k)[0])(jax.random.split(key, COLUMNS * COLUMNS))
@@ -38,7 +39,7 @@ def _grids(
     values = jnp.linspace(-REACH, REACH, COLUMNS)
     codes = jax.vmap(lambda d: jax.vmap(lambda v: means[0].at[d].set(v))(values))(order)
     return {
-        "reconstructions": jnp.stack([preparation.inverse(x), generate(means)]),
+        "reconstructions": jnp.stack([x, generate(means)]),
         "samples": samples.reshape(COLUMNS, COLUMNS, *samples.shape[1:]),
         "traversal": jax.vmap(generate)(codes),
         "order": order,
@@ -71,9 +72,10 @@ def draw(folder: Path, model: VAE, preparation: Preparation, params: Params, tes
 
     folder.mkdir(parents=True, exist_ok=True)
     key = stream(0, "figures")
-    found = _grids(model, preparation, params, key, np.asarray(test), num=min(COLUMNS, model.latent_dim))
-    found = jax.device_get(found)
+    num = min(COLUMNS, model.latent_dim)
+    found = jax.device_get(_grids(model, canonical(preparation), params, key, np.asarray(test), num=num))
     order, kl = found.pop("order"), found.pop("kl")
+    found = {name: np.asarray(preparation.inverse(grid)) for name, grid in found.items()}
     pairs = found["reconstructions"]  # [2, 20, ...]: two bands of originals above reconstructions
     found["reconstructions"] = np.concatenate([pairs[:, :COLUMNS], pairs[:, COLUMNS:]])
     low, high = float(pairs[0].min()), float(pairs[0].max())  # grey levels span what the originals span

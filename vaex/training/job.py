@@ -75,7 +75,7 @@ def ended(job: Job) -> dict[str, Any] | None:
     before = refuse_other_settings(job.folder, job.config)
     if before is None:
         return None
-    if before.get("data") != data_facts(job.data):
+    if not same_data(before.get("data"), data_facts(job.data)):
         raise VaexError(
             f"{job.folder} was trained on other data ({before.get('data')}, now {data_facts(job.data)}); "
             "restore them, or leave out hydra.run.dir to start a new run"
@@ -130,7 +130,15 @@ def facts(job: Job) -> dict[str, Any]:
 def data_facts(data: Dataset) -> dict[str, Any]:
     """Returns what tells one data set from another: its name, sizes, and the SHA-256 of its arrays."""
     sizes = {"num_train": len(data.train), "num_test": len(data.test)}
-    return {"name": data.name, **sizes, "sha256": data.sha256}
+    content = {} if data.content is None else {"content": data.content}  # float32 may hold less than the file
+    exact = {"rescaled_in": "float64"} if data.exact else {}  # earlier versions rounded to float32 first
+    return {"name": data.name, **sizes, "sha256": data.sha256, **content, **exact}
+
+
+def same_data(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    """Whether two `data_facts` tell of the same data; what an earlier version did not write is not compared."""
+    keys = (before or {}).keys() - {"name"} | ({"rescaled_in"} & now.keys())
+    return before is not None and all(now.get(key) == before.get(key) for key in keys)
 
 
 def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -210,7 +210,7 @@ class Member:
         self.log.info("test: %s", _shown(self.summary))
         if not job.data.is_image:
             return
-        preparation = canonical(job.data.preparation)
+        preparation = job.data.preparation
         folder, model, params = job.folder / "figures", self.recipe.model, state.eval_params
         for name, path in figures.draw(folder, model, preparation, params, job.data.test).items():
             for log in self.logs:

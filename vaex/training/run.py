@@ -125,6 +125,8 @@ class _PackRun:
         log = logging.LoggerAdapter(LOG, {"runs": tuple(str(member.job.folder) for member in self.members)})
         for note in dict.fromkeys(note for member in self.members for note in member.notes()):
             log.info(note)
+        for warning in dict.fromkeys(warning for member in self.members for warning in member.job.data.warnings):
+            log.warning(warning)
         for member in self.members:
             with member.kept_apart():
                 member.warn_of_units()
