@@ -188,7 +188,7 @@ def test_images_keep_their_shape_and_are_columns_in_a_table(apply):
 
 @pytest.mark.parametrize("kind", ["npz", "parquet"])
 def test_memory_does_not_grow_with_the_file(trained, tmp_path, monkeypatch, kind):
-    """Input and output of 1 MB and more pass in blocks of 10 kB; of what piles up until Python collects it, half."""
+    """Input and output of 1 MB and more pass in blocks of 10 kB; more than that piles up until Python collects."""
     monkeypatch.setattr("vaex.evaluation.sinks._ROW_GROUP", 2**12)
     model, x, asked = vaex.load(trained / "run"), np.load(trained / "x.npy"), Asked(("codes", "reconstructions"))
 
@@ -198,7 +198,7 @@ def test_memory_does_not_grow_with_the_file(trained, tmp_path, monkeypatch, kind
         applied(model, open_rows(tmp_path / "x.npy"), asked, tmp_path / f"y.{kind}")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peak < 0.5e6 < min((tmp_path / name).stat().st_size for name in ("x.npy", f"y.{kind}")) / 1.5
+    assert peak < 0.7e6 < min((tmp_path / name).stat().st_size for name in ("x.npy", f"y.{kind}")) / 1.3
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,11 @@ def test_memory_does_not_grow_with_the_file(trained, tmp_path, monkeypatch, kind
             "first at row 42",
         ),
         ("run=sweep/0 data.path=columns.npy out=z.npz", "expected N x 4 x 4 x 1", "save x.reshape(-1, 4, 4, 1)"),
-        ("run=sweep/0 data.path=grey.npy out=z.npz", "likelihood=bernoulli expects 0 or 1, but grey.npy, rows 0 to 59"),
+        (
+            "run=sweep/0 data.path=grey.npy out=z.npz",
+            "grey.npy, rows 0 to 59: the run's likelihood=bernoulli takes 0 or 1",
+            "x > 0.5",
+        ),
         ("run=run what=samples out=z.npz", "num_samples: how many samples? type num_samples=1000"),
         (
             "run=run data.path=x.npy what=[codes,samples] num_samples=7 out=z.csv",
