@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments.command import CONF, SHOWN, command, mistakes
-from experiments.evaluate import job_of, latest, said_on_the_console
+from experiments.evaluate import data_of, latest, said_on_the_console
 from vaex._check import VaexError
 
 LOG = logging.getLogger("vaex")
@@ -116,11 +116,10 @@ def _told_apart(folders: Sequence[Path]) -> list[str]:
 def _rows(config: Mapping[str, Any], folder: Path, needed: bool) -> Any:
     """Returns the rows of the user's file, or of the run's own data where they are needed; None where they are not."""
     from vaex.data.opened import open_rows, rows_of
-    from vaex.evaluation import finished
 
     path, split = config["data"]["path"], config["split"]
     if path is None:
-        return rows_of(finished(job_of(folder, {})).job.data, split) if needed else None
+        return rows_of(data_of(folder), split) if needed else None
     if not isinstance(path, str):
         raise VaexError(f"data.path: expected a file, got {path!r}; type data.path=FILE")
     return open_rows(Path(path).expanduser(), split, _reader(config["data"], folder))

@@ -87,7 +87,7 @@ def evaluate(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]
     from vaex.training.evaluate import Stopped
 
     datasets: dict[Any, Any] = {}
-    runs = [finished(job_of(one, datasets)) for one in folders]
+    runs = [finished(_job(one, datasets)) for one in folders]
     split = config["split"]
     for run in runs:  # every mistake before the first number
         if getattr(run.job.data, split) is None:
@@ -120,7 +120,7 @@ def latest(output_dir: Path) -> Path:
     return run.parent if (run.parent / "multirun.yaml").exists() else run
 
 
-def job_of(folder: Path, datasets: dict[Any, Any]) -> Any:
+def _job(folder: Path, datasets: dict[Any, Any]) -> Any:
     """Returns the job of a folder, from the config that its `run.json` holds."""
     from experiments.assemble import assemble
     from vaex.training.files import read_json
@@ -190,6 +190,17 @@ def shown(entry: Mapping[str, Any]) -> str:
             parts.append(f"{key} {value:.4g}" if se is None else f"{key} {value:.2f} +- {se:.2f}")
     k = "" if entry["num_samples"] is None else f", K = {entry['num_samples']}"
     return f"{entry['metric']} ({entry['num_examples']} {entry['split']} examples{k}): " + "  ".join(parts)
+
+
+def data_of(folder: Path) -> Any:
+    """Returns the data that a run was trained on.
+
+    Raises:
+        VaexError: where they are gone or others.
+    """
+    from vaex.evaluation import finished
+
+    return finished(_job(folder, {})).job.data
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 import vaex
 from tests.experiments.conftest import SMALL
 from tests.experiments.test_mistakes import refused
+from vaex.data import Array
 from vaex.data.opened import open_rows
 from vaex.evaluation.apply import Asked
 from vaex.evaluation.apply import apply as applied
@@ -33,9 +34,9 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("trained")
     rng = np.random.default_rng(0)
     np.save(root / "x.npy", rng.normal([2, -1, 0, 5, 1], [3, 1, 0.1, 1, 1], (ROWS, 5)).astype(np.float32))
-    np.save(root / "images.npy", rng.integers(0, 2, (60, 4, 4, 1)).astype(np.float32))
+    np.save(root / "images.npy", 255 * rng.integers(0, 2, (60, 4, 4, 1), np.uint8))
     real = ("data.path=x.npy", "likelihood=gaussian", "data.rescale=standardize", "hydra.run.dir=run")
-    images = ("-m", "seed=0,1", "hydra.sweep.dir=sweep", "data.path=images.npy")
+    images = ("-m", "seed=0,1", "hydra.sweep.dir=sweep", "data.path=images.npy", "data.levels=256")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         for words in (real, images):
@@ -158,12 +159,15 @@ def test_any_number_of_samples_needs_no_file(apply):
     assert {name: array.shape for name, array in read("y.npz").items()} == {"codes": (ROWS, 2), "samples": (7, 5)}
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.npz", "several.npz", "fortran.npy", "double.npy"])
+@pytest.mark.parametrize("name", ["x.csv", "semicolon.csv", "x.npz", "several.npz", "fortran.npy", "double.npy"])
 def test_every_kind_of_input_gives_the_same_codes(apply, expected, name):
     x = np.load("x.npy")
     if name == "x.csv":
         lines = [",".join(map(repr, row)) for row in x.astype(np.float64).tolist()]
         Path(name).write_text("\n".join(["a,b,c,d,e", *lines]))
+    elif name == "semicolon.csv":
+        lines = [";".join(["7", *map(repr, row)]).replace(".", ",") for row in x.astype(np.float64).tolist()]
+        Path(name).write_text("\n".join(["id;a;b;c;d;e", *lines]))
     elif name == "several.npz":
         np.savez(name, train=x[:3], test=x)
     elif name == "x.npz":
@@ -171,19 +175,22 @@ def test_every_kind_of_input_gives_the_same_codes(apply, expected, name):
     else:
         np.save(name, np.asfortranarray(x) if name.startswith("fortran") else x.astype(np.float64))
     words = ("split=test",) if name == "several.npz" else ()
+    if name == "semicolon.csv":
+        words = ("data.separator=semicolon", "data.decimal=comma", "data.columns='1:'")
     done = apply("run=run", f"data.path={name}", "what=codes", "out=z.npy", *words)
     assert done.code == 0, done.err
     np.testing.assert_array_equal(np.load("z.npy"), expected["codes"])
 
 
 def test_images_keep_their_shape_and_are_columns_in_a_table(apply):
-    x = np.load("images.npy")
+    x = np.load("images.npy") / np.float32(255)  # data.levels=256, as the run's own file
     expected = vaex.load("sweep/0").reconstruct(x)
     assert apply("run=sweep/0", "data.path=images.npy", "what=reconstructions", "out=r.npy").code == 0
     np.testing.assert_array_equal(np.load("r.npy"), expected)
     assert apply("run=sweep/0", "data.path=images.npy", "what=reconstructions", "out=r.csv").code == 0
     np.testing.assert_array_equal(read("r.csv")["reconstructions"], expected.reshape(60, 16))
-    np.testing.assert_array_equal(open_rows(Path("images.npy")).flat()[7:9], x[7:9].reshape(2, 16))  # data.flatten
+    flat = open_rows(Path("images.npy"), reader=Array(levels=256, flatten=True))
+    np.testing.assert_array_equal(flat[7:9], x[7:9].reshape(2, 16))
 
 
 @pytest.mark.parametrize("kind", ["npz", "parquet"])
@@ -242,7 +249,14 @@ def test_memory_does_not_grow_with_the_file(trained, tmp_path, monkeypatch, kind
             "first at row 42",
         ),
         ("run=sweep/0 data.path=columns.npy out=z.npz", "expected N x 4 x 4 x 1", "save x.reshape(-1, 4, 4, 1)"),
-        ("run=sweep/0 data.path=grey.npy out=z.npz", "likelihood=bernoulli expects 0 or 1, but grey.npy, rows 0 to 59"),
+        (
+            "run=sweep/0 data.path=grey.npy out=z.npz",
+            "grey.npy, rows 0 to 59: the run's likelihood=bernoulli takes 0 or 1",
+            "x > 0.5",
+        ),
+        ("run=sweep/0 data.path=half.npy out=z.npz", "data.levels=256 expects whole numbers 0 to 255, but half.npy"),
+        ("run=run data.path=x.npy data.columns=[0,1] out=z.npz", "expected N x 5 (5 columns)", "got N x 2"),
+        ("run=run data.path=x.npy data.header=maybe out=z.npz", "data.header: expected one of auto, True, False"),
         ("run=run what=samples out=z.npz", "num_samples: how many samples? type num_samples=1000"),
         (
             "run=run data.path=x.npy what=[codes,samples] num_samples=7 out=z.csv",
@@ -269,7 +283,8 @@ def test_mistakes_are_refused_and_leave_nothing(apply, row):
     hole[542, 1] = np.nan
     np.save("hole.npy", hole)
     np.save("columns.npy", np.ones((3, 16)))
-    np.save("grey.npy", np.full((60, 4, 4, 1), 0.5))
+    np.save("grey.npy", np.full((60, 4, 4, 1), 128))
+    np.save("half.npy", np.full((60, 4, 4, 1), 0.5))
     before = sorted(Path().rglob("*"))
     refused(apply(*words.split()), *messages)
     assert sorted(Path().rglob("*")) == before

@@ -127,7 +127,21 @@ def _check_rows(model: LoadedModel, rows: Opened, should_stop: Callable[[], bool
         if should_stop():
             raise Stopped
         where = f"{rows.name}, rows {first} to {min(first + BATCH, len(rows)) - 1}"
-        model.model.likelihood.check_support(np.asarray(model.prepared(rows[first : first + BATCH])), where)
+        _check_support(model, np.asarray(model.prepared(rows[first : first + BATCH])), where)
+
+
+def _check_support(model: LoadedModel, x: Rows, where: str) -> None:
+    likelihood = model.model.likelihood
+    expected, outside, _ = likelihood.domain()
+    bad = x[outside(x)]
+    if bad.size:
+        fix = "prepare the file as the data that the run was trained on"
+        if likelihood.support == "binary":
+            fix = "the run has seen binarized data: binarize them as there, for example (x > 0.5).astype(np.float32)"
+        raise VaexError(
+            f"{where}: the run's likelihood={likelihood.name} takes {expected}, got {bad.flat[0]:.6g} as it sees "
+            f"the data ({bad.size} of {x.size} values do not fit); {fix}"
+        )
 
 
 def _sizes(event_shape: tuple[int, ...]) -> str:
