@@ -35,7 +35,7 @@ def task(cfg: DictConfig) -> None:
                 raise VaexError(unknown_key(key, config[key], {k: config[k] for k in KEYS if k in config}))
         _check(config)
         metrics = {name: build(node, f"metric.{name}") for name, node in config["metric"].items()}
-        with _said_on_the_console():
+        with said_on_the_console():
             for line in evaluate(config, metrics):
                 print(line, flush=True)
 
@@ -63,7 +63,8 @@ def _check(config: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _said_on_the_console() -> Iterator[None]:
+def said_on_the_console() -> Iterator[None]:
+    """The log's lines go to stderr meanwhile."""
     LOG.setLevel(logging.INFO)
     console = logging.StreamHandler(sys.stderr)
     LOG.addHandler(console)
@@ -231,6 +232,17 @@ def shown(entry: Mapping[str, Any]) -> str:
             parts.append(f"{key} {value:.4g}" if se is None else f"{key} {value:.2f} +- {se:.2f}")
     k = "" if entry["num_samples"] is None else f", K = {entry['num_samples']}"
     return f"{entry['metric']} ({entry['num_examples']} {entry['split']} examples{k}): " + "  ".join(parts)
+
+
+def data_of(folder: Path) -> Any:
+    """Returns the data that a run was trained on.
+
+    Raises:
+        VaexError: where they are gone or others.
+    """
+    from vaex.evaluation import finished
+
+    return finished(_job(folder, {})).job.data
 
 
 def main() -> None:

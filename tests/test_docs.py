@@ -82,7 +82,7 @@ def tiny_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny_mnist")
-@pytest.mark.parametrize("page", [README, KERAS, KERAS_ZH, *EXPERIMENTS])
+@pytest.mark.parametrize("page", [README, "docs/apply.md", KERAS, KERAS_ZH, *EXPERIMENTS])
 def test_every_command_can_be_typed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", np.random.default_rng(0).normal(size=(50, 20)))
@@ -102,7 +102,12 @@ def test_every_command_can_be_typed(page: str, tmp_path: Path, monkeypatch: pyte
             case ["python", "-m", "experiments.train", *words]:
                 for job in first_and_last([word for word in words if word != "-m"]):
                     assemble(composed(job), tmp_path)
-            case ["python", "-m", ("experiments.compare" | "experiments.evaluate") as module, *words]:
+            case [
+                "python",
+                "-m",
+                ("experiments.apply" | "experiments.compare" | "experiments.evaluate") as module,
+                *words,
+            ]:
                 composed(words, module.split(".")[1])
             case _:
                 pytest.fail(f"{page} prints a command that no test knows: {command}")

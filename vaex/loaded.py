@@ -96,7 +96,7 @@ class LoadedModel:
 
     def encode(self, x: Data) -> Any:
         """Returns the posteriors q(z|x): a distribution whose arrays have a leading N."""
-        return _in_batches(partial(_encode, self.model, self.params), self._prepared(x))
+        return _in_batches(partial(_encode, self.model, self.params), self.prepared(x))
 
     def decompress(self, z: Float[Array | np.ndarray, "N Z"]) -> Float[np.ndarray, "N ..."]:
         """Returns E[x|z], in the data's own units."""
@@ -110,15 +110,18 @@ class LoadedModel:
         if not self.model.likelihood.condition:
             return self.decompress(self.compress(x))
         return np.asarray(
-            self.preparation.inverse(_in_batches(partial(_reconstruct, self.model, self.params), self._prepared(x)))
+            self.preparation.inverse(_in_batches(partial(_reconstruct, self.model, self.params), self.prepared(x)))
         )
 
-    def sample(self, n: int, seed: int = 0, mean: bool = False) -> Float[np.ndarray, "N ..."]:
-        """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`."""
+    def sample(self, n: int, seed: int = 0, mean: bool = False, first: int = 0) -> Float[np.ndarray, "N ..."]:
+        """Returns n draws of x from the model, in the data's own units; E[x|z] at n draws of z with `mean`.
+
+        Draw i has a key of its own: `first` is the number of the first one, so that draws can be made part by part.
+        """
         _check.whole("n", n)
-        keys = jax.random.split(stream(seed, "sample"), n)
+        key, index = stream(seed, "sample"), np.arange(first, first + n, dtype=np.uint32)
         return np.asarray(
-            self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, mean=mean), keys))
+            self.preparation.inverse(_in_batches(partial(_sample, self.model, self.params, key, mean=mean), index))
         )
 
     def log_prob(self, x: Data, num_samples: int = 500, seed: int = 0) -> Float[np.ndarray, " N"]:
@@ -129,21 +132,45 @@ class LoadedModel:
         Raises:
             VaexError: where the model has no density (likelihood=bce), or x lies outside its support.
         """
+        return self.log_prob_and_ess(x, num_samples, seed)[0]
+
+    def log_prob_and_ess(
+        self, x: Data, num_samples: int = 500, seed: int = 0, first: int = 0
+    ) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]:
+        """Returns `log_prob(x)` and the effective sample size of each example's weights, from 1 to `num_samples`.
+
+        Example i has keys of its own: `first` is the number of the first one, so that a file can be scored part by
+        part.
+
+        Raises:
+            VaexError: as `log_prob`.
+        """
+        likelihood = self.model.likelihood
+        self.check_density()
+        _check.whole("num_samples", num_samples)
+        x = self.prepared(x)
+        likelihood.check_support(np.asarray(x), "log_prob's x")
+        index = np.arange(first, first + len(x), dtype=np.int32)
+        estimate = partial(
+            *(_log_prob, self.model, self.params, stream(seed, "log_prob")),
+            num_samples=num_samples,
+            chunk=min(num_samples, CHUNK),
+        )
+        log_px, ess = _in_batches(lambda pair: estimate(*pair), (index, x), size=scored_at_once(num_samples))
+        return log_px + likelihood.log_jacobian(self.preparation.log_jacobian(self.model.event_shape)), ess
+
+    def check_density(self) -> None:
+        """Raises `VaexError` where the model has no density (likelihood=bce)."""
         likelihood = self.model.likelihood
         if not likelihood.is_density:
             raise VaexError(f"log_prob: likelihood={likelihood.name} is no density; train with one that is")
-        _check.whole("num_samples", num_samples)
-        x = self._prepared(x)
-        likelihood.check_support(np.asarray(x), "log_prob's x")
-        chunk = min(num_samples, CHUNK)
-        index = np.arange(len(x), dtype=np.int32)
-        estimate = partial(
-            _log_prob, self.model, self.params, stream(seed, "log_prob"), num_samples=num_samples, chunk=chunk
-        )
-        log_px = _in_batches(lambda pair: estimate(*pair), (index, x), size=max(1, DRAWS // chunk))
-        return log_px + likelihood.log_jacobian(self.preparation.log_jacobian(self.model.event_shape))
 
-    def _prepared(self, x: Data) -> np.ndarray:
+    def prepared(self, x: Data) -> Float[np.ndarray, "N ..."]:
+        """Returns the model's x of data in their own units (never binarized).
+
+        Raises:
+            VaexError: where they have another shape than the model's examples, or are not finite.
+        """
         x = np.asarray(x)  # in its own precision: an offset may dwarf the spread
         if x.dtype.kind not in "fiub":
             raise VaexError(f"expected numbers, got {x.dtype}")
@@ -179,21 +206,29 @@ def _reconstruct(model: VAE, params: Params, x: Array) -> Array:
 
 
 @partial(Program, static=("mean",))
-def _sample(model: VAE, params: Params, keys: Array, mean: bool) -> Array:
+def _sample(model: VAE, params: Params, key: Array, index: Array, mean: bool) -> Array:
     prior, own = model.prior_of(params), params["likelihood"]
 
-    def one(key: Array) -> Array:
-        of_z, of_x = jax.random.split(key)
+    def one(i: Array) -> Array:
+        of_z, of_x = jax.random.split(jax.random.fold_in(key, i))
         raw = model.decode(params, prior.sample_and_log_prob(of_z)[0])
         return model.likelihood.mean(own, raw) if mean else model.likelihood.sample(own, of_x, raw)
 
-    return jax.vmap(one)(keys)
+    return jax.vmap(one)(index)
 
 
 @partial(Program, static=("num_samples", "chunk"))
-def _log_prob(model: VAE, params: Params, key: Array, index: Array, x: Array, num_samples: int, chunk: int) -> Array:
-    estimate = jax.vmap(lambda i, x: importance_estimate(model, params, key, i, x, num_samples, chunk))
-    return -estimate(index, x).nll
+def _log_prob(
+    model: VAE, params: Params, key: Array, index: Array, x: Array, num_samples: int, chunk: int
+) -> tuple[Array, Array]:
+    found = jax.vmap(lambda i, x: importance_estimate(model, params, key, i, x, num_samples, chunk))(index, x)
+    return -found.nll, found.ess
+
+
+def scored_at_once(num_samples: int) -> int:
+    """Returns how many examples a device call scores: as many as decode `DRAWS` draws, and a divisor of `BATCH`."""
+    most = min(BATCH, max(1, DRAWS // min(num_samples, CHUNK)))
+    return next(size for size in range(most, 0, -1) if BATCH % size == 0)
 
 
 def _in_batches(function: Callable[[Any], Any], inputs: Any, size: int = BATCH) -> Any:

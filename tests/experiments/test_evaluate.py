@@ -221,6 +221,27 @@ def test_an_evaluation_is_a_wandb_run_of_its_own_in_the_group_of_the_sweep(evalu
     assert "final/nll.nll" in final
 
 
+def test_every_wandb_run_carries_the_names_of_its_choices(evaluate, offline_records):
+    """So that runs can be grouped and filtered by method, those of evaluations likewise; numbers stay nested."""
+    assert evaluate("run=sweep", *QUICK).code == 0
+    of_eval = sorted(Path("outputs/evaluations").glob("*/*/wandb/offline-run-*"))
+    of_train = sorted(Path("sweep").glob("*/wandb/offline-run-*"))
+    assert len(of_eval) == len(of_train) == 4
+    betas = []
+    for folder in (*of_train, *of_eval):
+        start = next(record.run for record in offline_records(folder) if record.HasField("run"))
+        config = {item.key: json.loads(item.value_json) for item in start.config.update}
+        groups = ("data", "likelihood", "prior", "posterior", "encoder", "decoder", "objective", "optimizer")
+        assert [config[group]["name"] for group in groups] == [
+            *("digits", "bernoulli", "standard_normal", "diagonal_normal", "mlp", "mlp", "elbo", "adam")
+        ]
+        assert config["objective"]["penalty"] == {"name": "none"}
+        assert config["objective"]["beta_schedule"] == {"name": "constant"}
+        assert "_target_" not in str(config)
+        betas.append(config["objective"]["beta"])
+    assert sorted(betas) == [0.1] * 4 + [1000] * 4
+
+
 def test_a_run_that_is_not_completed_is_left_out_of_its_sweep(evaluate):
     Path("sweep/1/summary.json").unlink()
     shutil.rmtree("sweep/3/checkpoint")

@@ -11,6 +11,8 @@ from PIL import Image
 import vaex
 from tests.experiments.conftest import SMALL
 from vaex import VaexError
+from vaex.training import figures
+from vaex.training.labels import labelled
 from vaex.training.streams import stream
 
 SUMMARY = {
@@ -51,6 +53,56 @@ def run(train, tmp_path):
         return summary_of(tmp_path / name)
 
     return call
+
+
+def test_a_traversal_says_which_latent_and_its_kl(run, tmp_path, monkeypatch):
+    """The rows' mean KLs sum to the rate of the test split, which has a closed form; the words are in the picture."""
+    seen = []
+
+    def noted(image, columns, rows, title):
+        seen.append((image.size, columns, rows, title))
+        return labelled(image, columns, rows, title)
+
+    monkeypatch.setattr("vaex.training.figures.labelled", noted)
+    summary = run("three", "latent_dim=3", "optimizer.learning_rate=0.01")
+    ((size, columns, rows, title),) = seen
+    assert (columns[0], columns[-1], len(columns)) == ("-3.0", "+3.0", 10)
+    assert sorted(row[0] for row in rows) == ["z0", "z1", "z2"]
+    kls = [float(row[1].removesuffix(" nats")) for row in rows]
+    assert kls == sorted(kls, reverse=True)
+    assert sum(kls) == pytest.approx(summary["rate"], abs=3 * 0.005)  # two decimals each
+    assert title == ["3 of 3 latents, by mean KL on the test split;", "the others at the first image's code"]
+    picture = np.asarray(Image.open(tmp_path / "three/figures/traversal.png"))
+    beside, above = picture[-size[1] :, : -size[0]], picture[: -size[1]]
+    for band in (*np.split(beside, 3), above):
+        assert band.max() == 255
+        assert 0.02 < (band == 0).mean() < 0.3  # black on white
+
+
+@pytest.mark.parametrize(
+    ("latent_dim", "kl", "first", "title"),
+    [
+        (50, [2.5, 0.004] + [0.0] * 8, ["z7", "2.50 nats"], "10 of 50 latents, by mean KL on the test split;"),
+        (1, [0.0], ["z7", "0.00 nats"], "the only latent"),
+        (2, None, ["z7"], "2 of 2 latents, by the variance of its mean;"),
+    ],
+)
+def test_a_traversal_says_how_many_of_how_many(latent_dim, kl, first, title):
+    order = np.arange(7, 7 + min(latent_dim, 10))
+    _, rows, lines = figures._words(order, None if kl is None else np.array(kl), latent_dim)
+    assert (rows[0], lines[0], len(rows)) == (first, title, min(latent_dim, 10))
+    if latent_dim == 50:
+        assert [row[1] for row in rows[1:3]] == ["<0.01 nats", "0.00 nats"]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_words_stand_around_a_picture_and_leave_it_as_it_was(mode):
+    grid = Image.effect_noise((60, 40), 50).convert(mode)
+    whole = labelled(grid, ["-1", "+1"], [["z0", "1.00 nats"], ["z1", "0.50 nats"]], ["a title that is wider than all"])
+    assert whole.mode == mode
+    left, top = 8 + 6 * len("1.00 nats"), 4 + 12 + 12 + 4
+    assert whole.size == (max(left + 60, 8 + 6 * len("a title that is wider than all")), top + 40)
+    assert whole.crop((left, top, left + 60, top + 40)).tobytes() == grid.tobytes()
 
 
 def test_a_run_leaves_what_the_interface_says(train, tmp_path):

@@ -13,7 +13,11 @@ from vaex.sweep.to_wandb import results_table
 def logged(job, tmp_path):
     """A sweep whose runs were logged, to a project of their own, offline."""
     settings = {"project": "pears", "entity": None, "group": None, "name": "own", "mode": "offline", "tags": ["x"]}
-    config = {"latent_dim": 16, "logger": {"jsonl": {}, "wandb": settings}}
+    config = {
+        "latent_dim": 16,
+        "likelihood": {"_target_": "vaex.likelihoods.Gaussian", "scale": 0.5},
+        "logger": {"jsonl": {}, "wandb": settings},
+    }
     for number, (beta, nll) in enumerate(((1, 22.0), (1, 23.0), (4, 27.0))):
         overrides = f"objective.beta={beta} seed={number % 2}"
         folder = job(str(number), overrides, nll=nll, run={"config": config, "wandb_id": f"member{number}"})
@@ -33,6 +37,8 @@ def test_the_group_gets_its_table_and_page(logged, offline_records):
     assert (run.project, run.job_type, run.display_name) == ("pears", "report", "report")
     assert run.run_group == f"{logged.parent.name}_sweep"
     assert not run.tags
+    config = {item.key: json.loads(item.value_json) for item in run.config.update}
+    assert (config["latent_dim"], config["likelihood"]) == (16, {"name": "gaussian", "scale": 0.5})  # what all share
     items = [item for record in records if record.HasField("history") for item in record.history.item]
     kinds = {item.nested_key[0]: json.loads(item.value_json) for item in items if item.nested_key[1:] == ["_type"]}
     assert kinds == {"results": "table-file", "report": "html-file"}

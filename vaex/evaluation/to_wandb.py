@@ -9,6 +9,7 @@ from vaex.evaluation.runs import Finished
 from vaex.loggers import RunInfo, Wandb
 from vaex.training.evaluations import Entry
 from vaex.training.files import read_json
+from vaex.training.named import named
 
 
 def check(run: Finished) -> None:
@@ -45,7 +46,11 @@ def _info(run: Finished, folder: Path, settings: Mapping[str, Any]) -> RunInfo:
         wandb_id=secrets.token_hex(4),
         group=of_run.get("group"),
         job_type="eval",
-        config={"run": {"id": of_run.get("id"), "wandb_id": of_run.get("wandb_id")}, "metric": settings},
+        config={
+            **named(of_run.get("config", {})),
+            "run": {"id": of_run.get("id"), "wandb_id": of_run.get("wandb_id")},
+            "metric": settings,
+        },
         tags=(run.job.data.name, run.model.likelihood.name),
         num_steps=run.step,
         resumed_at=None,

@@ -20,7 +20,7 @@ class RunInfo:
     job_type: str
     """`train`, `eval` or `report`."""
     config: dict[str, Any]
-    """Nested and numeric, without `_target_`."""
+    """Nested and numeric; a group's node carries the name of its choice in place of `_target_`."""
     tags: tuple[str, ...]
     num_steps: int
     resumed_at: int | None

@@ -10,6 +10,7 @@ from vaex.sweep.manifest import ENDED, read_manifest
 from vaex.sweep.results import Result
 from vaex.sweep.settings import Comparison, Setting, deviation
 from vaex.sweep.table import NUMBERS
+from vaex.training.named import named, shared
 
 _NAMES = (*NUMBERS, "active_units")
 
@@ -20,21 +21,21 @@ def log_report(sweep: Path, comparison: Comparison, html: Path) -> None:
     if member is None:
         return
     settings = member.run["config"]["logger"]["wandb"]
-    shared = {key: settings[key] for key in ("project", "entity", "group", "mode") if key in settings}
+    of_logger = {key: settings[key] for key in ("project", "entity", "group", "mode") if key in settings}
     run = RunInfo(
         folder=sweep,
         name="report",
         wandb_id=_run_id(sweep, member),
         group=member.run.get("group") or "_".join(sweep.parts[-2:]),
         job_type="report",
-        config={},
+        config=shared([named(result.run["config"]) for result in comparison.results if "config" in result.run]),
         tags=(),
         num_steps=0,
         resumed_at=None,
         single=False,
     )
     columns, rows = results_table(comparison)
-    wandb_report.log(shared, run, columns, rows, html)
+    wandb_report.log(of_logger, run, columns, rows, html)
 
 
 def _is_logged(result: Result) -> bool:

@@ -19,6 +19,7 @@ from vaex.training import checkpoint, figures, precision
 from vaex.training.files import write_json
 from vaex.training.job import Job, data_facts, facts
 from vaex.training.loop import Outcome, Seconds
+from vaex.training.named import named
 from vaex.training.step import TrainState, init_state
 
 LOG = logging.getLogger("vaex")
@@ -172,7 +173,7 @@ class Member:
             wandb_id=self.facts["wandb_id"],
             group=job.group,
             job_type="train",
-            config=_without_targets(job.config),
+            config=named(job.config),
             tags=(job.data.name, job.recipe.model.likelihood.name),
             num_steps=self.recipe.num_steps,
             resumed_at=start or None,
@@ -272,9 +273,3 @@ def _shown(summary: Mapping[str, Any]) -> str:
 
     known = [with_se(name) for name in ("elbo", "nll") if summary[name] is not None]
     return "  ".join([*known, f"rate {summary['rate']:.2f}", f"distortion {summary['distortion']:.2f}", "(nats)"])
-
-
-def _without_targets(config: Any) -> Any:
-    if isinstance(config, Mapping):
-        return {k: _without_targets(v) for k, v in config.items() if k != "_target_"}
-    return config
