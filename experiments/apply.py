@@ -12,10 +12,24 @@ from omegaconf import DictConfig
 
 from experiments.command import CONF, SHOWN, command, mistakes
 from experiments.evaluate import data_of, latest, said_on_the_console
+from experiments.named import folder as folder_named
 from vaex._check import VaexError
+from vaex.trust import modules
 
 LOG = logging.getLogger("vaex")
-KEYS = ("run", "data", "split", "what", "out", "overwrite", "num_samples", "nll_num_samples", "seed", "output_dir")
+KEYS = (
+    "run",
+    "data",
+    "split",
+    "what",
+    "out",
+    "overwrite",
+    "num_samples",
+    "nll_num_samples",
+    "seed",
+    "output_dir",
+    "trust",
+)
 OF_DATA = ("path", "levels", "header", "columns", "separator", "decimal")
 
 
@@ -65,7 +79,7 @@ def applied(config: Mapping[str, Any]) -> str:
     rows = _rows(config, folder, asked.of_rows)
     if config["data"]["path"] and out.exists() and out.samefile(Path(config["data"]["path"]).expanduser()):
         raise VaexError(f"out={out} is the file that is read; type another out=FILE")
-    model = load(folder)
+    model = load(folder, trust=modules(config["trust"]))
     for note in rows.notes if rows else ():
         LOG.info(note)
     with StopFlag() as stop, Progress(max(len(rows or ()), asked.num_samples or 0), "apply", unit="row") as progress:
@@ -89,9 +103,8 @@ def _run(config: Mapping[str, Any]) -> Path:
     """
     from vaex.evaluation import folders_of
 
-    if not config["run"]:
-        raise VaexError(f"run: expected a folder, got {config['run']!r}; type run=latest")
-    folder = latest(Path(config["output_dir"])) if config["run"] == "latest" else Path(config["run"]).expanduser()
+    named = folder_named("run", config["run"])
+    folder = latest(Path(config["output_dir"])) if config["run"] == "latest" else named
     found, _ = folders_of(folder)
     if found != [folder]:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -119,7 +132,7 @@ def _rows(config: Mapping[str, Any], folder: Path, needed: bool) -> Any:
 
     path, split = config["data"]["path"], config["split"]
     if path is None:
-        return rows_of(data_of(folder), split) if needed else None
+        return rows_of(data_of(folder, modules(config["trust"])), split) if needed else None
     if not isinstance(path, str):
         raise VaexError(f"data.path: expected a file, got {path!r}; type data.path=FILE")
     return open_rows(Path(path).expanduser(), split, _reader(config["data"], folder))

@@ -234,7 +234,7 @@ def shown(entry: Mapping[str, Any]) -> str:
     return f"{entry['metric']} ({entry['num_examples']} {entry['split']} examples{k}): " + "  ".join(parts)
 
 
-def data_of(folder: Path) -> Any:
+def data_of(folder: Path, trust: Sequence[str] = ()) -> Any:
     """Returns the data that a run was trained on.
 
     Raises:
@@ -242,7 +242,7 @@ def data_of(folder: Path) -> Any:
     """
     from vaex.evaluation import finished
 
-    return finished(_job(folder, {})).job.data
+    return finished(_job(folder, {}, trust)).job.data
 
 
 def main() -> None:
