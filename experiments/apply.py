@@ -104,6 +104,7 @@ def _run(config: Mapping[str, Any]) -> Path:
     from vaex.evaluation import folders_of
 
     named = folder_named("run", config["run"])
+    folder_named("output_dir", config["output_dir"], "outputs")
     folder = latest(Path(config["output_dir"])) if config["run"] == "latest" else named
     found, _ = folders_of(folder)
     if found != [folder]:

@@ -49,6 +49,9 @@ def _check(config: Mapping[str, Any]) -> None:
     for key in KEYS:
         if key not in config:
             raise VaexError(f"{key}: expected a value, got none; leave out ~{key}")
+    for key in ("evaluation", "data"):
+        if not isinstance(config[key], Mapping):
+            raise VaexError(f"{key}: expected its keys, got {config[key]!r}; leave out {key}=")
     one_of("split", config["split"], ("test", "validation"))
     one_of("strategy", config["strategy"], ("auto", "loop", "vmap"))
     seed("seed", config["seed"])
@@ -59,6 +62,7 @@ def _check(config: Mapping[str, Any]) -> None:
     if not isinstance(config["wandb"], bool):
         raise VaexError(f"wandb: expected true or false, got {config['wandb']!r}; type wandb=false")
     folder_named("run", config["run"])
+    folder_named("output_dir", config["output_dir"], "outputs")
     modules(config["trust"])
 
 

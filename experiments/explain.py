@@ -57,6 +57,8 @@ def explain(error: Exception, config_name: str) -> str | None:
         return _of_choice(error, text)
     if swept := re.search(r"(?:Ambiguous value for argument|Sweep parameters|is not supported :) '([^\n]*)'", text):
         return _of_sweep(swept.group(1), text, config_name)
+    if slot := re.search(r"Could not override '([^'@]+)@([^']+)'", text):
+        return _of_slot(*slot.groups())
     found = re.search(
         r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct|not in '\w+'\n\s*full_key: (\S+)", text
     )
@@ -150,6 +152,16 @@ def _of_choice(error: Exception, text: str) -> str:
         return f"no group experiment/{group}; in the defaults of an experiment type `- override /{group}: {name}`"
     known = known or sorted(path.stem for path in Path(CONF, group).glob("*.yaml"))
     return f"unknown choice {group}={name}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
+
+
+def _of_slot(group: str, place: str) -> str:
+    """Returns which choices have a slot for another group's part, such as `schedule@objective.beta_schedule`."""
+    part, _, name = place.partition(".")
+    chosen = "".join(f"; {word} has none" for word in sys.argv[1:] if word.startswith(f"{part}="))
+    files = sorted(Path(CONF, part).glob("*.yaml"))
+    having = [f"{part}={f.stem}" for f in files if f"/{group}@{name}:" in f.read_text(encoding="utf-8")]
+    more = f"; type it with one of {', '.join(having)}" if having else "; --cfg job prints every key"
+    return f"unknown slot '{group}@{place}'{chosen}{more}"
 
 
 def _of_key(key: str, text: str, config_name: str) -> str:

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import is_sweep, said
 from experiments.device import import_jax
+from experiments.named import folder as folder_named
 from experiments.unheeded import refuse_unheeded
 from experiments.words import key_of
 from vaex._check import VaexError
@@ -56,6 +57,7 @@ class Folders(Callback):
         del kwargs
         _WHERE[:] = ["hydra.run.dir", str(Path(config.hydra.run.dir).absolute())]
         with _ending():
+            folder_named("output_dir", config.get("output_dir"), "outputs")
             refuse_unheeded(config.hydra)
         _note_configs(Path(config.hydra.run.dir), ".hydra/*")
 
@@ -66,6 +68,7 @@ class Folders(Callback):
         _WHERE[:] = ["hydra.sweep.dir", str(folder)]
         was_there, multirun = folder.exists(), folder / "multirun.yaml"
         with _ending():
+            folder_named("output_dir", config.get("output_dir"), "outputs")
             refuse_unheeded(config.hydra)
             import_jax()
             from vaex.training.job import alone  # here, since it takes a second that --help need not wait, as below

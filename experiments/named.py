@@ -8,14 +8,15 @@ from vaex._check import VaexError, did_you_mean
 from vaex.lines import setting
 
 
-def folder(key: str, value: Any) -> Path:
-    """Returns the folder that a key names.
+def folder(key: str, value: Any, such: str = "latest") -> Path:
+    """Returns the folder that a key names; `such` is an example.
 
     Raises:
         VaexError: where Hydra read something else, as it reads the number 2026 for a folder of that name.
     """
     if not isinstance(value, str) or not value:
-        raise VaexError(f"{key}: expected a folder, got {value!r}; type {setting(key, str(value or 'latest'))}")
+        meant = str(value) if isinstance(value, int | float) else such
+        raise VaexError(f"{key}: expected a folder, got {value!r}; type {setting(key, meant)}")
     return Path(value).expanduser()
 
 

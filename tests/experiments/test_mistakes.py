@@ -70,6 +70,9 @@ def refused(done, *words):
         ("data.binarize=none", "likelihood=bernoulli expects 0 or 1"),
         ("data.rescale=standardize", "likelihood=bernoulli expects 0 or 1"),
         ("trainer.init_from=true", "trainer.init_from: expected the folder of a run, got True"),
+        ("objective=iwae schedule@objective.beta_schedule=linear", "objective=iwae has none; type it with one of"),
+        ("output_dir=null", "output_dir: expected a folder, got None; type output_dir=outputs"),
+        ("output_dir=[a]", "output_dir: expected a folder, got ['a']"),
         ("trainer.ema_decay=true", "trainer.ema_decay: expected a number in (0, 1) or null, got True"),
         ("evaluation=null", "evaluation: expected its keys, got None"),
         ("trainer.init_from=nowhere", "expected the folder of a run, got nowhere"),
@@ -243,3 +246,20 @@ def test_a_monitor_that_cannot_be(train):
 def test_full_error_gives_the_traceback_back(train, monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     assert train("latent_dim=0").code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "message"),
+    [
+        ("compare", "sweep=[]", "sweep: expected the folders of sweeps, got none; type sweep=latest"),
+        ("compare", "axis=3", "axis: expected a swept key, got 3"),
+        ("compare", "group_by=[3]", "group_by: expected a swept key, got 3"),
+        ("compare", "output_dir=null", "output_dir: expected a folder, got None; type output_dir=outputs"),
+        ("evaluate", "run=[a,b]", "run: expected a folder, got ['a', 'b']; type run=latest"),
+        ("evaluate", "output_dir=null", "output_dir: expected a folder, got None; type output_dir=outputs"),
+        ("evaluate", "evaluation=null", "evaluation: expected its keys, got None"),
+        ("apply", "output_dir=null", "output_dir: expected a folder, got None; type output_dir=outputs"),
+    ],
+)
+def test_commands_that_read_refuse_wrong_types(command, name, word, message):
+    refused(command(word, name=name), message)
