@@ -195,6 +195,6 @@ def test_the_number_of_levels_comes_from_the_data_or_is_asked_for():
         Categorical().raw_shape((3,))
     with pytest.raises(VaexError, match=r"likelihood\.levels"):
         Categorical(levels=1)
-    with pytest.raises(VaexError, match=r"expects levels k / 16.*data\.rescale=minmax"):
+    with pytest.raises(VaexError, match=r"expects levels k / 16.*use data\.levels=17"):
         Categorical(levels=17).check_support(np.array([0.0, 0.03]), "here")
     Categorical(levels=256).check_support(np.float32(ALL), "here")
