@@ -36,6 +36,10 @@ class Schedule(ABC):
         """Raises `VaexError` where it does not fit, as that of a learning rate."""
         self.check(name, num_steps)
 
+    @abstractmethod
+    def settled(self, num_steps: int) -> Any:
+        """Returns the step from which the factor no longer moves."""
+
 
 @part
 class Ramp(Schedule):
@@ -61,6 +65,10 @@ class Ramp(Schedule):
     def length(self, num_steps: int) -> Any:
         """Returns the length in steps."""
         return self.fraction * num_steps if self.steps is None else self.steps
+
+    def settled(self, num_steps: int) -> Any:
+        """Returns its length."""
+        return self.length(num_steps)
 
     def position(self, step: Number, num_steps: int) -> Scalar:
         """Returns t = step / length, at most 1."""

@@ -1,5 +1,7 @@
 """Schedules with a length."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -74,6 +76,10 @@ class Warmup(Ramp):
         length = self.length(num_steps)
         u = jnp.clip((jnp.asarray(step, jnp.float32) - length) / jnp.maximum(num_steps - length, 1.0), 0.0, 1.0)
         return self.rising(step, num_steps) * (1.0 - _AFTER[self.then](u))
+
+    def settled(self, num_steps: int) -> Any:
+        """Returns the end of the rise, or that of training where the rate falls after it."""
+        return self.length(num_steps) if self.then == "constant" else num_steps
 
     def check(self, name: str, num_steps: int) -> None:
         """Raises `VaexError` where training ends before the rise does, or a weight is to fall after it."""

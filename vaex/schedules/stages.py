@@ -44,6 +44,10 @@ class Stages(Schedule):
         stage = jnp.sum(jnp.asarray(step, jnp.float32) >= np.round(ends).astype(np.float32))
         return jnp.asarray(self.factors, jnp.float32)[stage]
 
+    def settled(self, num_steps: int) -> int:
+        """Returns where the last stage begins."""
+        return int(np.round(num_steps * np.sum(self.lengths[:-1]) / np.sum(self.lengths)))
+
     def rising(self, step: Number, num_steps: int) -> Scalar:
         """Returns (1 - factor) / (1 - last factor)."""
         return (1.0 - self.falling(step, num_steps)) / jnp.float32(1.0 - self.factors[-1])

@@ -18,6 +18,7 @@ from vaex.lines import pasted, setting
 from vaex.training.files import check, read_json, write_bytes, write_json
 
 _KEPT = 2
+_BEST = "best"
 
 
 class Checkpoint(NamedTuple):
@@ -66,15 +67,38 @@ def from_arrays[T](like: T, arrays: Mapping[str, np.ndarray], where: str) -> T:
 
 def save(folder: Path, at: int, tree: Any, meta: Mapping[str, Any]) -> None:
     """Writes the checkpoint of a state (which has a `step`) when its loop is at a step; the two newest remain."""
+    _write(folder, f"step_{at:010d}", tree, meta)
+    _remove(_metadata_files(folder)[:-_KEPT])
+
+
+def save_best(folder: Path, tree: Any, meta: Mapping[str, Any]) -> None:
+    """Writes the state of the best evaluation so far, in the place of the one before."""
+    _write(folder, _BEST, tree, meta)
+
+
+def best(folder: Path) -> Checkpoint | None:
+    """Returns the state of the best evaluation; None where none was kept.
+
+    Raises:
+        VaexError: where it is damaged.
+    """
+    path = folder / f"{_BEST}.json"
+    return _read(path, "to evaluate the last one instead") if path.exists() else None
+
+
+def forget_best(folder: Path) -> None:
+    """Removes the best evaluation of an attempt that a run does not go on from."""
+    _remove([path for path in (folder / f"{_BEST}.json",) if path.exists()])
+
+
+def _write(folder: Path, name: str, tree: Any, meta: Mapping[str, Any]) -> None:
+    make_folder(folder)  # and none above it: a run whose folder vanished has ended
     from safetensors.numpy import save as serialise
 
-    make_folder(folder)  # and none above it: a run whose folder vanished has ended
     content = serialise(to_arrays(tree))
-    name = f"step_{at:010d}"
     digest = hashlib.sha256(content).hexdigest()
     write_bytes(folder / f"{name}.safetensors", content)
     write_json(folder / f"{name}.json", {"step": int(tree.step), "sha256": digest, **meta})
-    _remove(_metadata_files(folder)[:-_KEPT])
 
 
 def forget_after(folder: Path, at: int) -> None:
@@ -100,34 +124,41 @@ def latest(folder: Path, at: int | None = None) -> Checkpoint | None:
     Raises:
         VaexError: where it is damaged; nothing falls back to an older one in silence.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as deserialise
-
     found = [path for path in _metadata_files(folder) if at is None or _at(path) <= at]
     if not found:
         return None
-    meta_path, arrays_path = found[-1], found[-1].with_suffix(".safetensors")
+    return _read(
+        found[-1], f"to go on from the one before it ({found[-2].stem})" if len(found) > 1 else "to start again"
+    )
+
+
+def _read(meta_path: Path, otherwise: str) -> Checkpoint:
+    """Returns a checkpoint; `otherwise` is what removing it is good for."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialise
+
+    arrays_path = meta_path.with_suffix(".safetensors")
     try:
         meta, content = read_json(meta_path, step=int, sha256=str), arrays_path.read_bytes()
         check(meta.setdefault("train_seconds", 0.0), (int, float), meta_path, "train_seconds")
         if hashlib.sha256(content).hexdigest() != meta["sha256"]:
             raise VaexError(f"the SHA-256 of {arrays_path.name} is not the one written with it")
-        return Checkpoint(int(meta["step"]), _at(meta_path), deserialise(content), meta)
+        at = meta["step"] if meta_path.stem == _BEST else _at(meta_path)
+        return Checkpoint(int(meta["step"]), int(at), deserialise(content), meta)
     except (VaexError, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        older = f"to go on from the one before it ({found[-2].stem})" if len(found) > 1 else "to start again"
         line = pasted("rm", str(meta_path), str(arrays_path))
-        raise VaexError(f"checkpoint {meta_path.with_suffix('')} is damaged: {error}\n{older}: {line}") from None
+        raise VaexError(f"checkpoint {meta_path.with_suffix('')} is damaged: {error}\n{otherwise}: {line}") from None
 
 
 def require(run_dir: Path) -> Checkpoint:
-    """Returns the newest checkpoint of a run's folder.
+    """Returns what to evaluate of a run's folder: its best evaluation if it keeps that, else its newest checkpoint.
 
     Raises:
         VaexError: where there is no such folder, or no checkpoint in it.
     """
     if not run_dir.is_dir():
         raise VaexError(f"expected the folder of a run, got {run_dir}, which does not exist")
-    found = latest(run_dir / "checkpoint")
+    found = best(run_dir / "checkpoint") or latest(run_dir / "checkpoint")
     if found is None:
         raise VaexError(f"{run_dir} holds no checkpoint; train there first: {setting('hydra.run.dir', run_dir)}")
     return found

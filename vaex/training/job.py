@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from vaex.lines import setting
 from vaex.loggers import Logger, Wandb
 from vaex.training import earlier
 from vaex.training.files import check, read_json
+from vaex.training.monitor import Monitor, monitor_of
 from vaex.training.recipe import Recipe
 from vaex.training.trainer import Trainer
 
@@ -55,6 +57,12 @@ class Job:
 
     def __post_init__(self) -> None:
         self.recipe.check_data(self.data)
+        assert self.monitor  # refuses what cannot be watched
+
+    @cached_property
+    def monitor(self) -> Monitor:
+        """What the run watches on its validation split."""
+        return monitor_of(self.trainer, self.recipe, self.data.validation is not None)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from vaex.training.members import Each
+from vaex.training.monitor import Monitor, Seen
 from vaex.training.pack import Pack
 from vaex.training.step import TrainState
 from vaex.typing import Stats
@@ -69,6 +70,8 @@ class Hooks:
     row: Callable[[int, int, str, dict[str, float]], None] = lambda m, step, split, values: None
     progress: Callable[[int, int], None] = lambda step, diverged: None
     checkpoint: Callable[[int, Sequence[TrainState]], None] = lambda step, states: None
+    seen: Callable[[int, Seen], None] = lambda m, seen: None  # after each evaluation that counts
+    best: Callable[[int, TrainState], None] = lambda m, state: None  # of the members that keep their best
     should_stop: Callable[[], bool] = lambda: False
     seconds: Seconds = field(default_factory=Seconds)
 
@@ -104,6 +107,8 @@ def fit(
     steps_per_call: int | None = None,
     checkpoint_every: int | None = None,
     hooks: Hooks | None = None,
+    monitors: Sequence[Monitor] | None = None,
+    seen: Sequence[Seen] | None = None,
 ) -> Fitted:
     """Returns the states after training, and how each member ended.
 
@@ -117,19 +122,21 @@ def fit(
         steps_per_call: the most steps a device call; 100, or 1 for convolutions on a CPU.
         checkpoint_every: steps between checkpoints.
         hooks: what to do between calls.
+        monitors: what each member watches; nothing without.
+        seen: what each member's evaluations before `start` said.
     """
     hooks = hooks or Hooks()
     recipe, clock = pack.recipe, hooks.seconds.of
     with clock("compile"):
-        now = pack.init() if states is None else pack.scatter(states)
+        reader = _Reader(pack, hooks, states, monitors, seen)
+        now = pack.init() if states is None else reader.freeze(pack.scatter(states))
         size = steps_per_call or default_steps_per_call(pack)
         now, _ = jax.block_until_ready(pack.call(now, start, 0, size))
-    reader = _Reader(pack, hooks, () if states is None else [m for m, s in enumerate(states) if s.diverged])
     every = tuple(e for e in (recipe.eval_every, checkpoint_every) if e)
     pace = _Pace(size)
     pending: tuple[int, int, Each] | None = None  # the last round, whose numbers are not read yet
-    interrupted = False
-    while start < recipe.num_steps and not reader.all_diverged:
+    interrupted, saved = False, None
+    while start < recipe.num_steps and not reader.all_ended:
         interrupted = hooks.should_stop()
         if interrupted:
             break
@@ -138,7 +145,7 @@ def fit(
         evaluates = last or end % recipe.eval_every == 0
         saves = last or bool(checkpoint_every and end % checkpoint_every == 0)
         with clock("train"):
-            now, terms = pack.call(now, start, end - start, size, skip=reader.diverged)
+            now, terms = pack.call(now, start, end - start, size, skip=reader.ended)
             if pending:
                 reader.read(*pending)
             pending = (start, end - start, terms)
@@ -149,36 +156,72 @@ def fit(
         start = end
         if evaluates or saves:
             now = pack.at_rest(now)
-        if evaluates and not reader.all_diverged:
+        if evaluates and not reader.all_ended:
             with clock("evaluate"):
-                reader.evaluate(now, end)
+                now = reader.evaluate(now, end)
         if saves:
-            hooks.checkpoint(end, pack.gather(now))
+            hooks.checkpoint(end, reader.gather(now))
+            saved = end
         if evaluates or saves:
             pace.rest()
     if pending:
         reader.read(*pending)
     now = pack.at_rest(now)
-    host = pack.gather(now)
-    if interrupted:
+    host = reader.gather(now)
+    if interrupted or (reader.stopped and saved != start):
         hooks.checkpoint(start, host)
     return Fitted(now, [reader.outcome(m, state, interrupted) for m, state in enumerate(host)], start)
 
 
 class _Reader:
-    """Hands the members' rows on, and knows which of them have diverged."""
+    """Hands the members' rows on, and knows which of them have diverged or stopped early."""
 
-    def __init__(self, pack: Pack, hooks: Hooks, diverged: Collection[int]):
-        self.pack, self.hooks, self.diverged = pack, hooks, set(diverged)
+    def __init__(
+        self,
+        pack: Pack,
+        hooks: Hooks,
+        states: Sequence[TrainState] | None,
+        monitors: Sequence[Monitor] | None,
+        seen: Sequence[Seen] | None,
+    ):
+        self.pack, self.hooks = pack, hooks
+        self.diverged = {m for m, state in enumerate(states or ()) if state.diverged}
+        self.monitors = list(monitors or [Monitor()] * pack.num)
+        self.seen = list(seen or [Seen()] * pack.num)
 
     @property
-    def all_diverged(self) -> bool:
-        return len(self.diverged) == self.pack.num
+    def stopped(self) -> set[int]:
+        return {m for m, seen in enumerate(self.seen) if seen.stopped}
+
+    @property
+    def ended(self) -> set[int]:
+        return self.diverged | self.stopped
+
+    @property
+    def all_ended(self) -> bool:
+        return len(self.ended) == self.pack.num
+
+    def freeze(self, states: Each) -> Each:
+        """Returns the states in which members that have stopped stand still, as diverged ones do by themselves."""
+        if not self.stopped:
+            return states
+        flagged = [
+            state._replace(diverged=np.bool_(True)) if m in self.stopped else state
+            for m, state in enumerate(self.pack.gather(states))
+        ]
+        return self.pack.scatter(flagged)
+
+    def gather(self, states: Each) -> list[TrainState]:
+        """Returns every member's state on the host; one that has stopped has not diverged."""
+        return [
+            state._replace(diverged=np.bool_(False)) if m in self.stopped else state
+            for m, state in enumerate(self.pack.gather(states))
+        ]
 
     def read(self, start: int, count: int, terms: Each) -> None:
         """Hands one round's rows to the caller; notes the members with a step that was not finite."""
         for m, of_member in enumerate(self.pack.members.gather(terms)):
-            if m not in self.diverged:
+            if m not in self.ended:
                 self._read(m, start, {name: v[:count] for name, v in of_member.items()})
         self.hooks.progress(start + count, len(self.diverged))
 
@@ -191,18 +234,30 @@ class _Reader:
         if bad.size:
             self.diverged.add(m)
 
-    def evaluate(self, states: Each, step: int) -> None:
-        """Hands a row of every split but the training one to the caller."""
+    def evaluate(self, states: Each, step: int) -> Each:
+        """Returns the states, after handing a row of every split but the training one to the caller."""
+        ended, better = self.ended, []
         for name in self.pack.splits:
             for m, terms in enumerate(self.pack.terms(states, name, step)):
-                if m not in self.diverged:
-                    self._row(m, step, name, terms)
+                if m not in ended:
+                    row = self._row(m, step, name, terms)
+                    if name == "validation" and self.monitors[m].watches:
+                        before, self.seen[m] = self.seen[m], self.monitors[m].after(self.seen[m], step, row)
+                        self.hooks.seen(m, self.seen[m])
+                        better += [m] * (self.monitors[m].keeps and self.seen[m].step != before.step)
+        if better:
+            host = self.gather(states)
+            for m in better:
+                self.hooks.best(m, host[m])
+        return states if self.ended == ended else self.freeze(states)
 
-    def _row(self, m: int, step: int, split: str, values: Mapping[str, Any]) -> None:
-        """Hands one row to the caller, in nats per datum of the data as given."""
+    def _row(self, m: int, step: int, split: str, values: Mapping[str, Any]) -> dict[str, float]:
+        """Hands one row to the caller, in nats per datum of the data as given, and returns it."""
         names = [*(n for n in _FIRST if n in values), *(n for n in values if n not in _FIRST)]
         shift = self.pack.log_jacobian
-        self.hooks.row(m, step, split, {n: float(values[n]) + _JACOBIAN.get(n, 0.0) * shift for n in names})
+        row = {n: float(values[n]) + _JACOBIAN.get(n, 0.0) * shift for n in names}
+        self.hooks.row(m, step, split, row)
+        return row
 
     def outcome(self, m: int, state: TrainState, interrupted: bool) -> Outcome:
         """Returns how a member ended."""
@@ -210,6 +265,8 @@ class _Reader:
         if state.diverged:
             message = f"the loss or its gradient was not finite at step {step + 1}; the state before it is kept"
             return Outcome(state, "diverged", message)
+        if self.seen[m].stopped and not interrupted:
+            return Outcome(state, "completed", self.monitors[m].message(self.seen[m]))
         if interrupted:
             return Outcome(state, "interrupted", f"stopped by a signal after step {step}")
         return Outcome(state, "completed", "")

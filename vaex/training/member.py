@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vaex.training import checkpoint, figures, precision
 from vaex.training.files import write_json
 from vaex.training.job import Job, data_facts, facts
 from vaex.training.loop import Outcome, Seconds
+from vaex.training.monitor import Seen
 from vaex.training.named import named
 from vaex.training.step import TrainState, init_state
 
@@ -36,6 +38,7 @@ class Member:
         self._opened: list[Log] = []  # not yet among `logs`
         self._early: list[tuple[int, str, dict[str, float]]] | None = []  # rows that they have to be told
         self.spent_before = 0.0  # seconds of training in earlier processes
+        self.seen = Seen()  # what the evaluations said that the run watches
         self.error: Exception | None = None
         self.summary: dict[str, Any] = {**self._identity(), "status": "failed", "message": "stopped by an exception"}
         # The lines of one run belong into its own log file; see `experiments.member_logs`.
@@ -128,6 +131,7 @@ class Member:
         found = checkpoint.latest(folder, start) if start else None
         if found is not None:
             self.spent_before = float(found.meta["train_seconds"])
+            self.seen = Seen(**found.meta.get("seen", {}))
             self.log.info("continuing %s from step %d of %d", self.job.folder, found.step, self.recipe.num_steps)
             return checkpoint.from_arrays(self.fresh(), found.arrays, str(folder))
         if self.job.trainer.init_from:
@@ -150,6 +154,8 @@ class Member:
         for logger in self.job.loggers.values():
             logger.check(self._info(start))
         checkpoint.forget_after(self.job.folder / "checkpoint", start)
+        if self.seen.step is None:
+            checkpoint.forget_best(self.job.folder / "checkpoint")
         write_json(self.job.folder / "run.json", self.facts)
         self.logs = [Jsonl().open(self._info(start))]
 
@@ -189,19 +195,43 @@ class Member:
 
     def save(self, at: int, state: TrainState, seconds: Seconds) -> None:
         """Writes a checkpoint."""
-        meta = {
+        checkpoint.save(self.job.folder / "checkpoint", at, state, self._meta(seconds))
+
+    def keep(self, state: TrainState, seconds: Seconds) -> None:
+        """Writes the state of the best evaluation so far; without what only training needs."""
+        checkpoint.save_best(self.job.folder / "checkpoint", _to_evaluate(state), self._meta(seconds))
+
+    def at_best(self, state: TrainState) -> TrainState:
+        """Returns the state with the parameters to evaluate: the best evaluation's, if the run keeps them.
+
+        Raises:
+            VaexError: if they are damaged, or not those of the best evaluation.
+        """
+        if not self.job.monitor.keeps or self.seen.step is None:
+            return state
+        folder = self.job.folder / "checkpoint"
+        found = checkpoint.best(folder)
+        if found is None or found.step != self.seen.step:
+            raise VaexError(f"{folder} does not hold the best evaluation, of step {self.seen.step}; restore it")
+        best = checkpoint.from_arrays(_to_evaluate(self.fresh()), found.arrays, str(folder))
+        return state.with_eval_params(best.params)._replace(objective_state=best.objective_state)
+
+    def _meta(self, seconds: Seconds) -> dict[str, Any]:
+        return {
             "train_seconds": self.spent_before + seconds["train"],
             "recipe": to_dict(self.recipe),
             "preparation": to_dict(self.job.data.preparation),
             "data": data_facts(self.job.data),
+            **({"seen": asdict(self.seen)} if self.job.monitor.watches else {}),
         }
-        checkpoint.save(self.job.folder / "checkpoint", at, state, meta)
 
     def note_end(self, outcome: Outcome, seconds: Seconds) -> None:
         """Notes how training ended."""
         step, spent = int(outcome.state.step), self.spent_before + seconds["train"]
         if self.error is None:
             self.summary |= {"status": outcome.status, "message": outcome.message}
+            if outcome.status == "completed" and outcome.message:
+                self.log.info(outcome.message)
         self.summary |= {
             "step": step,
             "num_parameters": sum(leaf.size for leaf in jax.tree.leaves(outcome.state.params)),
@@ -214,6 +244,9 @@ class Member:
         """Notes the numbers of each split, and which of them a sweeper is told."""
         name = self.job.trainer.monitor
         split = "validation" if "validation" in numbers else "test"
+        if self.job.monitor.keeps:
+            self.summary["best_step"] = self.seen.step
+            self.log.info("the numbers are those of the best evaluation, of step %s", self.seen.step)
         self.summary |= {
             **numbers["test"],
             "validation": numbers.get("validation"),
@@ -252,6 +285,11 @@ class Member:
     def closing_lines(self) -> tuple[str, ...]:
         """Where the numbers went, or how to send them there."""
         return tuple(filter(None, (log.closing_line for log in self.logs)))
+
+
+def _to_evaluate(state: TrainState) -> TrainState:
+    """Returns the state without what only training needs."""
+    return state._replace(params=state.eval_params, ema=(), opt_state=())
 
 
 def compression(data: Dataset, latent_dim: int) -> str:

@@ -19,6 +19,7 @@ from vaex.training.loop import Fitted, Hooks, Seconds, default_steps_per_call, f
 from vaex.training.member import LOG, Member
 from vaex.training.members import side_by_side
 from vaex.training.memory import TooLarge, free_bytes
+from vaex.training.monitor import Seen
 from vaex.training.pack import Pack
 from vaex.training.signals import StopFlag
 from vaex.training.step import TrainState
@@ -180,6 +181,8 @@ class _PackRun:
             for member in self.live:  # one that has diverged lacks its numbers, too
                 member.interrupt(f"stopped by a signal after step {fitted.at}")
             return
+        if any(member.job.monitor.keeps for member in members):
+            fitted = self._at_best(pack, members, fitted)
         try:
             numbers = self._numbers(pack, fitted)
         except Stopped:
@@ -192,6 +195,15 @@ class _PackRun:
                 if member.error is None:
                     with member.kept_apart():
                         member.draw(outcome.state)
+
+    def _at_best(self, pack: Pack, members: list[Member], fitted: Fitted) -> Fitted:
+        """Returns how training ended, with the parameters of each member's best evaluation."""
+        outcomes = []
+        for member, outcome in zip(members, fitted.outcomes, strict=True):
+            with member.kept_apart():
+                outcome = outcome._replace(state=member.at_best(outcome.state))
+            outcomes.append(outcome)
+        return fitted._replace(states=pack.scatter([outcome.state for outcome in outcomes]), outcomes=outcomes)
 
     def _open(self, members: list[Member], start: int) -> None:
         for member in members:
@@ -252,6 +264,13 @@ class _PackRun:
                             with member.kept_apart():
                                 member.save(step, state, self.seconds)
 
+            def keep(m: int, state: TrainState) -> None:
+                with self.seconds.of("save"), members[m].kept_apart():
+                    members[m].keep(state, self.seconds)
+
+            def seen(m: int, found: Seen) -> None:
+                members[m].seen = found
+
             return fit(
                 pack,
                 before,
@@ -262,9 +281,13 @@ class _PackRun:
                     row=row,
                     progress=begun,
                     checkpoint=save,
+                    seen=seen,
+                    best=keep,
                     should_stop=lambda: bool(self.stop) or not self.live,
                     seconds=self.seconds,
                 ),
+                monitors=[member.job.monitor for member in members],
+                seen=[member.seen for member in members],
             )
 
     def _numbers(self, pack: Pack, fitted: Fitted) -> list[dict[str, dict[str, Any]]]:

@@ -29,6 +29,8 @@ class Trainer:
     precision: str = "float32"
     matmul_precision: str = "default"  # of float32 products in training; see `vaex.training.precision`
     monitor: str = "elbo"
+    early_stopping: int | None = None  # evaluations without a better monitor, after which the run ends
+    keep_best: bool = False  # summary, figures and loading are of the best evaluation's parameters
     init_from: str | None = None  # folder of a finished run whose parameters training starts from
 
     def __post_init__(self) -> None:
