@@ -136,6 +136,10 @@ def command(app: Callable[[], Any], config_name: str = "train") -> None:
         if of_writing(error) is None:
             raise
         _fail(said(CannotWrite(error, error.filename or _what_is_full()), config_name), full_error)
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        if full_error is not None:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
 def _what_is_full() -> str | None:

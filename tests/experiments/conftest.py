@@ -29,7 +29,7 @@ class Done(NamedTuple):
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture) -> Callable[..., Done]:
     """Runs `experiments.NAME` with arguments, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # noted, so that what a command sets does not outlive the test
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
     def call(*words: str, name: str = "train") -> Done:
         import importlib

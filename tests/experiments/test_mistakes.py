@@ -69,7 +69,7 @@ def refused(done, *words):
         ("data.test_fraction=0.0001", "test"),
         ("data.binarize=none", "likelihood=bernoulli expects 0 or 1"),
         ("data.rescale=standardize", "likelihood=bernoulli expects 0 or 1"),
-        ("trainer.init_from=true", "trainer.init_from: expected the folder of a run, got True"),
+        ("trainer.init_from=[a]", "trainer.init_from: expected the folder of a run, got ('a',)"),
         ("objective=iwae schedule@objective.beta_schedule=linear", "objective=iwae has none; type it with one of"),
         ("output_dir=null", "output_dir: expected a folder, got None; type output_dir=outputs"),
         ("output_dir=[a]", "output_dir: expected a folder, got ['a']"),

@@ -98,7 +98,7 @@ def test_a_loaded_model_reports_at_highest():
         loaded._encode.lower(model, params, x),
         loaded._generate.lower(model, params, z),
         loaded._reconstruct.lower(model, params, x),
-        loaded._sample.lower(model, params, jax.random.split(key, 3), mean=False),
+        loaded._sample.lower(model, params, key, np.arange(3), mean=False),
         loaded._log_prob.lower(model, params, key, np.arange(3), x, num_samples=2, chunk=2),
     )
     assert [products(program.as_text()) for program in programs] == [ASKED["highest"]] * 5
